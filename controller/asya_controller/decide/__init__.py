@@ -1,0 +1,1 @@
+"""The controller's rules: facts and a time in, decisions out."""

@@ -1,0 +1,1 @@
+"""The mesh's own actors: handlers that run like any user's."""

@@ -1,0 +1,1 @@
+"""Carries envelopes between the actor's queue and the handler beside it."""

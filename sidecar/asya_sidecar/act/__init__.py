@@ -1,0 +1,1 @@
+"""The sidecar's hands: obeys decisions, adds no condition of its own."""

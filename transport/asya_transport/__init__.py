@@ -1,0 +1,1 @@
+"""Brokers behind one port: one module per technology."""

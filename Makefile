@@ -1,0 +1,20 @@
+# The one front door: names and order. What each does stands in the tool it calls.
+.DEFAULT_GOAL := help
+.PHONY: help setup hello check test bench generate clean
+
+help:      ## say what there is
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+setup:     ## make .venv with everything that uv.lock names
+	@tools/setup
+hello: setup     ## run the hello mesh and print its result
+	@tools/hello
+check: setup     ## formats, lints, types, import rules
+	@tools/check
+test: setup     ## check, then every test
+	@tools/test
+bench: setup     ## measure, write build/bench.json, print the table
+	@.venv/bin/python -m bench
+generate: setup     ## write every generated file anew
+	@.venv/bin/python tools/generate.py
+clean:     ## remove what the targets above made
+	@rm -rf .venv build dist .asya .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What `make bench` measures: one module per part, one figure per promise, medians of several runs."""

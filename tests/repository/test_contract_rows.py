@@ -1,0 +1,40 @@
+"""Every numbered situation of the contract has a test that carries its number."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.console import ROOT
+
+TESTS = ROOT / "tests" / "contract"
+
+
+def numbers(*parts: range | str) -> set[str]:
+    return {str(item) for part in parts for item in ([part] if isinstance(part, str) else part)}
+
+
+# Rows that need a broker other than the embedded one, a cluster, or the gateway come with those parts.
+EXPECTED = {
+    "envelope": numbers(range(1, 61), "32a"),
+    "runtime": numbers(range(1, 51)),
+    "sidecar": numbers(range(1, 31)) - {"13"} | numbers(range(38, 47), range(48, 54), "55", "56"),
+    "cli": numbers(range(1, 12), "15", "17"),
+    "controller": numbers(
+        range(1, 19), range(19, 29), "30", "31", "32", "33", "34", "35", "36", "37", "39", "44", "46", "56"
+    ),
+}
+
+
+def rows_tested(page: str) -> Iterator[str]:
+    for path in TESTS.glob(f"test_{page}*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                yield from re.findall(r"row_(\d+a?)(?=_|$)", node.name)
+
+
+@pytest.mark.parametrize("page", sorted(EXPECTED))
+def test_every_situation_has_a_test(page: str) -> None:
+    missing = EXPECTED[page] - set(rows_tested(page))
+    assert not missing, f"{page}: no test for rows {sorted(missing, key=lambda row: int(row.rstrip('a')))}"

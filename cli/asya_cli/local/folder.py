@@ -1,0 +1,157 @@
+"""The `.asya` folder: where a local mesh keeps its messages, logs, results and its published state.
+
+Written by `mesh.py` (the running mesh), read by every verb that speaks to a local mesh. Knows paths, the lock and atomic
+files; must not know actors or processes, so that `asya get` need not load them.
+
+    .asya/lock          held by the running mesh; holds its process id
+    .asya/mesh.db       the embedded broker
+    .asya/state.json    what `get`, `explain` and `graph` show; replaced as a whole whenever it changes
+    .asya/up.log        what a detached mesh prints
+    .asya/logs/<actor>-<n>/{sidecar,runtime}.log
+    .asya/results/<id>.json, .asya/errors/<id>.json
+"""
+
+import fcntl
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class AlreadyRunning(Exception):
+    """Another `asya up` holds this folder. `pid` is its process, 0 when it could not be read."""
+
+    def __init__(self, pid: int, folder: Path) -> None:
+        self.pid = pid
+        super().__init__(
+            f"a mesh is already running in {folder} (pid {pid}): look at it with `asya get`, stop it with `asya down`"
+        )
+
+
+class FolderUnusable(Exception):
+    """The state folder cannot be made or written: read-only, full, or a file in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Paths of one local mesh. `root` is the `.asya` folder itself."""
+
+    root: Path
+
+    @classmethod
+    def here(cls) -> "Folder":
+        """The folder of the mesh that belongs to the current directory."""
+        return cls(Path.cwd() / ".asya")
+
+    @property
+    def database(self) -> Path:
+        return self.root / "mesh.db"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def errors(self) -> Path:
+        return self.root / "errors"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def up_log(self) -> Path:
+        return self.root / "up.log"
+
+    def make(self) -> None:
+        """Make the folder and prove that it can be written.
+
+        Raises:
+            FolderUnusable: with the path and the system's reason.
+        """
+        try:
+            for folder in (self.root, self.logs, self.results, self.errors):
+                folder.mkdir(parents=True, exist_ok=True)
+            ignore = self.root / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                probe.write(b"\0" * 4096)
+                probe.flush()
+                os.fsync(probe.fileno())
+        except OSError as error:
+            raise FolderUnusable(
+                f"{self.root}: cannot keep messages and results here: {error.strerror}. "
+                "Run asya up in a folder that can be written and has space left"
+            ) from error
+
+    def take(self) -> TextIO:
+        """Lock the folder for this process; the lock ends with the returned file, at the latest with the process.
+
+        Raises:
+            AlreadyRunning: another process holds it.
+        """
+        file = self.lock.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise AlreadyRunning(self.pid() or 0, self.root.parent) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        return file
+
+    def pid(self) -> int | None:
+        """Process id of the running mesh, None when none runs here."""
+        try:
+            file = self.lock.open("r+")
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            return self._written_pid()
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return self._written_pid() or 0
+        return None
+
+    def _written_pid(self) -> int | None:
+        try:
+            return int(self.lock.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def read_state(self) -> dict[str, Any] | None:
+        """The last published state, of a mesh that runs or ran here; None when there is none."""
+        try:
+            state = json.loads(self.state.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return state if isinstance(state, dict) else None
+
+    def write_state(self, state: dict[str, Any]) -> None:
+        """Replace the published state in one step, so that a reader never sees half of it."""
+        self.write(self.state, json.dumps(state, separators=(",", ":"), default=str).encode())
+
+    @staticmethod
+    def write(path: Path, content: bytes) -> None:
+        """Replace `path` atomically. Raises OSError; the old content then stays."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise

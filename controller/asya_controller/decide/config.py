@@ -1,0 +1,389 @@
+"""The operator's configuration: transports, sidecar, policies. Checked whole, every problem at once.
+
+Called by the controller's start, by `asya render` (contract: controller, Operator configuration) and, through `local_config`, by the
+local mesh. Takes a parsed document; must not read files or the environment.
+"""
+
+import difflib
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from asya_schemas.limits import MAX_MESSAGE_BYTES
+
+DEFAULT_DELAY_TIERS = tuple("100ms 200ms 500ms 1s 2s 3s 5s 10s 15s 30s 1m 2m 5m 10m 15m 30m 1h".split())
+DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+Duration = Annotated[str, StringConstraints(pattern=DURATION, max_length=32)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used. `lines` holds one `configuration error: <path>: <problem>` per problem."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("\n".join(self.lines))
+
+
+class Strict(BaseModel):
+    """A part of the configuration: unknown keys and wrong types are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
+
+
+M = TypeVar("M", bound=Strict)
+
+
+class SecretRef(Strict):
+    """A key of a Secret in each actor's namespace."""
+
+    name: Text
+    key: Text
+
+
+class DeadLetters(Strict):
+    """`queues.dlq`: deliveries before a message is dead-lettered."""
+
+    enabled: bool = True
+    max_retry_count: int = Field(default=10, ge=3, le=1000)
+    retention_days: int = Field(default=14, ge=1, le=14)
+
+    @field_validator("enabled")
+    @classmethod
+    def never_off(cls, value: bool) -> bool:
+        """Dead letters cannot be switched off: a message past its limit would be lost."""
+        if not value:
+            raise ValueError("must be true: without dead letters a message past its limit would be lost")
+        return value
+
+
+class Queues(Strict):
+    """How queues are made."""
+
+    auto_create: bool = True
+    force_recreate: bool = False
+    dlq: DeadLetters = DeadLetters()
+    type: Literal["quorum", "classic"] = "quorum"
+
+
+class BrokerConfig(Strict):
+    """What the `config` of every transport type has."""
+
+    queue_name_template: str = "asya-{namespace}-{actor}"
+    deletion_policy: Literal["DeleteIfEmpty", "Delete", "Retain"] = "DeleteIfEmpty"
+    queues: Queues = Queues()
+
+    @field_validator("queue_name_template")
+    @classmethod
+    def usable_template(cls, value: str) -> str:
+        """The template contains {actor} and no placeholder but {namespace} besides."""
+        rest = value.replace("{actor}", "").replace("{namespace}", "")
+        if "{actor}" not in value:
+            raise ValueError("must contain {actor}, or all actors would share one queue")
+        if "{" in rest or "}" in rest:
+            raise ValueError("has a placeholder other than {namespace} and {actor}")
+        return value
+
+
+class Tls(Strict):
+    """TLS towards RabbitMQ."""
+
+    enabled: bool = False
+    ca_secret_ref: SecretRef | None = None
+    server_name: str | None = None
+    insecure_skip_verify: bool = False
+
+
+class RabbitMQ(BrokerConfig):
+    """`config` of a transport of type rabbitmq."""
+
+    host: Text
+    port: int | None = Field(default=None, ge=1, le=65535)
+    vhost: Text = "/"
+    username: Text | None = None
+    username_secret_ref: SecretRef | None = None
+    password_secret_ref: SecretRef
+    tls: Tls = Tls()
+    management_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+/?$")] | None = None
+    exchange: Text | None = None
+    prefetch: Literal["auto"] | Annotated[int, Field(ge=1, le=65535)] = "auto"
+    consumer_timeout: Duration = "30m"
+    delay_tiers: Annotated[tuple[Duration, ...], Field(strict=False, min_length=1)] = DEFAULT_DELAY_TIERS
+
+    @model_validator(mode="after")
+    def one_username(self) -> Self:
+        """The user's name is given exactly once."""
+        if (self.username is None) == (self.username_secret_ref is None):
+            raise ValueError("needs either username or usernameSecretRef")
+        return self
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts in the order given."""
+        return tuple(host.strip() for host in self.host.split(","))
+
+    @property
+    def effective_port(self) -> int:
+        """The port, 5671 with TLS and 5672 without when none was given."""
+        return self.port or (5671 if self.tls.enabled else 5672)
+
+
+class SqsCredentials(Strict):
+    """Static keys."""
+
+    access_key_id_secret_ref: SecretRef
+    secret_access_key_secret_ref: SecretRef
+
+
+class Sqs(BrokerConfig):
+    """`config` of a transport of type sqs."""
+
+    region: Text
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^@\s]+$")] | None = None
+    actor_role_arn: Text | None = None
+    credentials: SqsCredentials | None = None
+    visibility_timeout: int = Field(default=120, ge=1, le=43200)
+    wait_time_seconds: int = Field(default=20, ge=0, le=20)
+    message_retention_days: int = Field(default=4, ge=1, le=14)
+    tags: dict[str, str] = {}
+    account_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+
+
+class Sqlite(BrokerConfig):
+    """`config` of the local mesh's transport; no file may name this type."""
+
+    path: Text
+
+
+class Transport(Strict):
+    """One named transport."""
+
+    type: Literal["rabbitmq", "sqs", "sqlite"]
+    enabled: bool = True
+    config: RabbitMQ | Sqs | Sqlite
+
+
+class Sidecar(Strict):
+    """The injected container."""
+
+    image: Text | None = None
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    resources: dict[str, Any] = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+    run_as_user: int | None = Field(default=65532, ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Gateway(Strict):
+    """The gateway that sidecars report to."""
+
+    url: str = ""
+    callback_token_secret_ref: SecretRef | None = None
+
+
+class EndActors(Strict):
+    """Where results and errors go."""
+
+    sink: str = "x-sink"
+    sump: str = "x-sump"
+
+    @field_validator("sink", "sump")
+    @classmethod
+    def actor_name(cls, value: str) -> str:
+        """End actors are actors: their names are DNS labels."""
+        if not DNS_LABEL.fullmatch(value):
+            raise ValueError("must be a DNS label of at most 63 characters (a-z, 0-9, '-')")
+        return value
+
+
+PodRule = Literal[
+    "hostNamespaces", "hostPath", "hostPorts", "privileged", "addedCapabilities", "shareProcessNamespace",
+    "nodeName", "ephemeralContainers", "serviceAccountName", "projectedTokens",
+]  # fmt: skip
+DENIED_BY_DEFAULT: tuple[PodRule, ...] = (
+    "hostNamespaces", "hostPath", "hostPorts", "privileged", "addedCapabilities", "shareProcessNamespace",
+    "nodeName", "ephemeralContainers",
+)  # fmt: skip
+
+
+class PodPolicy(Strict):
+    """Which pod fields authors may use (contract: crd, Pod template policy)."""
+
+    deny: Annotated[tuple[PodRule, ...], Field(strict=False)] = DENIED_BY_DEFAULT
+    allow_pod_fields: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+
+
+class OperatorConfig(Strict):
+    """The whole configuration. `transports` is empty when none is configured, which is valid."""
+
+    transports: dict[str, Transport] = {}
+    sidecar: Sidecar = Sidecar()
+    gateway: Gateway = Gateway()
+    end_actors: EndActors = EndActors()
+    pod_policy: PodPolicy = PodPolicy()
+    propagate_labels: Annotated[tuple[str, ...], Field(strict=False)] = ("asya.sh/flow",)
+    cleanup_timeout: Duration = "10m"
+    cluster_id: Text = "default"
+    max_message_bytes: int = Field(default=MAX_MESSAGE_BYTES, ge=1024)
+    runtime_config_map: str = "asya-runtime"
+    """Name of the ConfigMap with the runtime script; set by the controller from the script's hash, not from the file."""
+
+    def transport(self, name: str) -> Transport | None:
+        """The transport an actor names, None when there is none."""
+        return self.transports.get(name)
+
+
+CONFIG_TYPES: dict[str, type[RabbitMQ] | type[Sqs]] = {"rabbitmq": RabbitMQ, "sqs": Sqs}
+
+
+def operator_config(document: Any, overrides: Mapping[str, Any] | None = None, version: str = "dev") -> OperatorConfig:
+    """The configuration from a parsed YAML or JSON document; an empty one (None) means all defaults.
+
+    `overrides` are `(section, key)`-shaped: `{"sidecar": {"image": ..}}`, what the controller's variables set over the file.
+
+    Raises:
+        ConfigurationError: with every problem of the document.
+    """
+    if document is not None and not isinstance(document, Mapping):
+        raise ConfigurationError([line((), f"expected a mapping, got {type(document).__name__}")])
+    merged = overlay(document or {}, overrides or {})
+    problems: list[str] = []
+    transports = {
+        str(name): found
+        for name, value in mapping_at(merged, "transports", problems).items()
+        if (found := transport_of(name, value, problems)) is not None
+    }
+    rest = {key: value for key, value in merged.items() if key not in ("transports", "runtimeConfigMap")}
+    if "runtimeConfigMap" in merged:
+        problems.append(line(("runtimeConfigMap",), "unknown key"))
+    config = validated(OperatorConfig, rest, (), problems)
+    if config is None or problems:
+        raise ConfigurationError(problems)
+    sidecar = config.sidecar
+    if sidecar.image is None:
+        sidecar = sidecar.model_copy(update={"image": f"asya-sidecar:{version}"})
+    return config.model_copy(update={"transports": transports, "sidecar": sidecar})
+
+
+def local_config(
+    transports: Iterable[str],
+    sqlite_path: str,
+    *,
+    gateway_url: str = "",
+    sink: str = "x-sink",
+    sump: str = "x-sump",
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO",
+) -> OperatorConfig:
+    """The configuration of the mesh on one machine: every transport name in use is the one sqlite file."""
+    local = Transport(type="sqlite", config=Sqlite(path=sqlite_path))
+    return OperatorConfig(
+        transports=dict.fromkeys(transports, local),
+        sidecar=Sidecar(image="asya-sidecar:local", log_level=log_level),
+        gateway=Gateway(url=gateway_url),
+        end_actors=EndActors(sink=sink, sump=sump),
+        max_message_bytes=max_message_bytes,
+    )
+
+
+def overlay(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the overrides laid over it, one level into sections."""
+    merged = dict(document)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        merged[key] = {**below, **value} if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def mapping_at(document: Mapping[str, Any], key: str, problems: list[str]) -> Mapping[Any, Any]:
+    """The mapping under `key`; empty, with a problem noted, when it is something else."""
+    value = document.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        problems.append(line((key,), f"expected a mapping, got {type(value).__name__}"))
+        return {}
+    return value
+
+
+def transport_of(name: Any, value: Any, problems: list[str]) -> Transport | None:
+    """One transport, checked against the model of its type; disabled ones too."""
+    path = ("transports", str(name))
+    if not isinstance(name, str) or not DNS_LABEL.fullmatch(name):
+        problems.append(line(path, "the name must be a DNS label of at most 63 characters (a-z, 0-9, '-')"))
+    if not isinstance(value, Mapping):
+        problems.append(line(path, f"expected a mapping, got {type(value).__name__}"))
+        return None
+    for key in value.keys() - {"type", "enabled", "config"}:
+        problems.append(line((*path, str(key)), unknown_key(str(key), ("type", "enabled", "config"))))
+    kind, enabled = value.get("type"), value.get("enabled", True)
+    if not isinstance(enabled, bool):
+        problems.append(line((*path, "enabled"), f"expected true or false, got {enabled!r}"))
+        enabled = False
+    model = CONFIG_TYPES.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        wanted = "missing" if kind is None else f"{kind!r} is not a transport type{near(str(kind), CONFIG_TYPES)}"
+        problems.append(line((*path, "type"), f"{wanted}; known are rabbitmq and sqs"))
+        return None
+    config = validated(model, value.get("config") or {}, (*path, "config"), problems)
+    return None if config is None else Transport(type=kind, enabled=enabled, config=config)
+
+
+def validated(model: type[M], value: Any, path: tuple[str, ...], problems: list[str]) -> M | None:
+    """The value as `model`; None, with every problem noted, when it does not fit."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as refused:
+        for error in refused.errors(include_url=False, include_context=False):
+            problems.append(line((*path, *map(str, error["loc"])), sentence(model, error)))
+        return None
+
+
+def sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """What is wrong, in our words where pydantic's would not help."""
+    kind, place = error["type"], error["loc"]
+    if kind == "extra_forbidden":
+        owner = model_at(model, place[:-1])
+        known = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
+        return unknown_key(str(place[-1]), known)
+    if kind == "missing":
+        return "is required"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return text if kind in ("value_error", "missing") else f"{text[:1].lower()}{text[1:]}, got {error['input']!r}"
+
+
+def model_at(model: type[BaseModel], place: Iterable[Any]) -> type[BaseModel] | None:
+    """The model that a location inside `model` belongs to."""
+    found: type[BaseModel] | None = model
+    for step in place:
+        if found is None:
+            return None
+        fields = {field.alias or name: field.annotation for name, field in found.model_fields.items()}
+        found = next((part for part in parts(fields.get(str(step))) if issubclass(part, BaseModel)), None)
+    return found
+
+
+def parts(annotation: Any) -> list[type[Any]]:
+    """The classes named by an annotation such as `SecretRef | None`."""
+    members = typing.get_args(annotation) or (annotation,)
+    return [member for member in members if isinstance(member, type)]
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The sentence about a key nobody knows."""
+    return f"unknown key{near(key, known)}"
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """`, did you mean x?` when a known word looks like this one."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f", did you mean {found[0]}?" if found else ""
+
+
+def line(path: tuple[str, ...], problem: str) -> str:
+    """One problem as it stands on stderr."""
+    return f"configuration error: {'.'.join(path) or '(top level)'}: {problem}"

@@ -1,0 +1,13 @@
+"""`asya schema`: the JSON Schema that editors use for AsyncActor files."""
+
+from asya_cli.output import to_json, write
+
+
+def command() -> None:
+    """Print the JSON Schema for editors.
+
+    Save it and begin an AsyncActor file with: # yaml-language-server: $schema=<path>
+    """
+    from asya_schemas.actor.json_schema import json_schema
+
+    write(to_json(json_schema()))

@@ -12,7 +12,7 @@ def main(chosen: list[str]) -> int:
     """Exit status 0 when every figure that was measured meets its target, else 1."""
     unknown = set(chosen) - set(PARTS)
     if unknown:
-        print(f"bench: no part called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        sys.stderr.write(f"bench: no part called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}\n")
         return 2
     facts = report.machine()
     figures = [figure for name, part in PARTS.items() if not chosen or name in chosen for figure in part()]

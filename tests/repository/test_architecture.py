@@ -35,7 +35,9 @@ def test_every_folder_of_the_repository_is_in_the_tree() -> None:
 
 def test_the_picture_shows_the_layers_that_the_tool_checks() -> None:
     drawn = [re.findall(r"asya_[a-z]+", line) for line in fenced("text").splitlines() if line.startswith("│ asya_")]
-    layers = next(rule for rule in RULES["contracts"] if rule["type"] == "layers" and "containers" not in rule)["layers"]
+    layers = next(rule for rule in RULES["contracts"] if rule["type"] == "layers" and "containers" not in rule)[
+        "layers"
+    ]
     assert drawn == [layer.split(" | ") for layer in layers]
 
 

@@ -7,10 +7,7 @@ import pytest
 from tests.support.console import ROOT, agrees, copy_of_the_repository, run, steps
 
 DOCUMENTS = sorted(
-    path
-    for pattern in ("*.md", "docs/**/*.md", "gitops/**/*.md")
-    for path in ROOT.glob(pattern)
-    if steps(path)
+    path for pattern in ("*.md", "docs/**/*.md", "gitops/**/*.md") for path in ROOT.glob(pattern) if steps(path)
 )
 
 # Typed elsewhere: each would run this very test again, or measure for minutes on a machine that is busy with the tests.

@@ -44,7 +44,10 @@ def steps(document: Path) -> list[Step]:
 def copy_of_the_repository(target: Path) -> Path:
     """The tracked and the not ignored files in a folder of their own, with the present .venv behind a link."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     ).stdout.decode()
     for name in filter(None, listed.split("\0")):
         source = ROOT / name

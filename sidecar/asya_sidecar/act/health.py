@@ -1,7 +1,7 @@
 """Is the sidecar consuming, and if not, why? (contract: sidecar, Start and health)
 
-Everything in act/ that finds or heals a cause says so here; the status server reads it from its own thread, which is why what it reads
-is one reference, replaced as a whole. Decides nothing but what "ready" means: no reason is set.
+Everything in act/ that finds or heals a cause says so here; the status server reads it from its own thread, which is
+why what it reads is one reference, replaced as a whole. Decides nothing but what "ready" means: no reason is set.
 """
 
 import asyncio
@@ -76,7 +76,9 @@ class Health:
             self._changed()
 
     def replace(self, known: frozenset[str], current: frozenset[str]) -> None:
-        """Of the reasons in `known` exactly those in `current` hold now; for a source that reports its whole list (the transport)."""
+        """Of the reasons in `known` exactly those in `current` hold now; for a source that reports its whole list
+        (the transport).
+        """
         for reason in STALL_REASONS:
             if reason in current:
                 self.set(reason)

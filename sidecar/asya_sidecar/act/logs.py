@@ -1,7 +1,8 @@
 """One line per event on standard output, without ever waiting for who reads it (contract: sidecar, Logs and traces).
 
-`__main__` calls `configure` once; everybody else gets a logger with `logger()`. A writer thread empties a bounded buffer, so that a pipe
-nobody reads, a full disk or a stopped terminal costs log lines (counted) and never a message. Payloads and headers are nobody's to log.
+`__main__` calls `configure` once; everybody else gets a logger with `logger()`. A writer thread empties a bounded
+buffer, so that a pipe nobody reads, a full disk or a stopped terminal costs log lines (counted) and never a message.
+Payloads and headers are nobody's to log.
 """
 
 from typing import Any

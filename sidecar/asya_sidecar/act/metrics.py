@@ -1,8 +1,8 @@
 """What the sidecar counts (contract: sidecar, Metrics).
 
-Called by everything in act/ on the path of a message, so it holds plain numbers: no lock, no label look-up by text where a name can be
-resolved once. exposition.py turns them into Prometheus text when somebody asks. Used by the event loop's thread only; the status
-server's thread reads, which at worst sees one counter newer than another.
+Called by everything in act/ on the path of a message, so it holds plain numbers: no lock, no label look-up by text
+where a name can be resolved once. exposition.py turns them into Prometheus text when somebody asks. Used by the event
+loop's thread only; the status server's thread reads, which at worst sees one counter newer than another.
 """
 
 from bisect import bisect_left
@@ -136,7 +136,9 @@ class Metrics:
         self.messages_failed[reason] += 1
 
     def sent(self, destination_queue: str, message_type: str, duration_s: float, size_bytes: int) -> None:
-        """A send was confirmed; one of MESSAGE_TYPES. The 101st different destination and those after it are `other`."""
+        """A send was confirmed; one of MESSAGE_TYPES. The 101st different destination and those after it are
+        `other`.
+        """
         histogram = self.queue_send.get(destination_queue)
         if histogram is None:
             if len(self.queue_send) >= MAX_DESTINATIONS:

@@ -1,7 +1,8 @@
 """Answers /healthz, /health, /readyz and /metrics (contract: sidecar, Start and health).
 
-A thread of its own with its own event loop, because `/healthz` has to say 503 exactly when the sidecar's loop no longer turns, and
-because a scrape must not wait for messages nor messages for a scrape. Reads Health and Metrics, changes nothing.
+A thread of its own with its own event loop, because `/healthz` has to say 503 exactly when the sidecar's loop no
+longer turns, and because a scrape must not wait for messages nor messages for a scrape. Reads Health and Metrics,
+changes nothing.
 """
 
 from asya_sidecar.act.health import Health

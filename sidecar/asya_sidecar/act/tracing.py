@@ -1,7 +1,8 @@
 """Spans about messages, when somebody wants them (contract: sidecar, Logs and traces).
 
-Called by the consumer around one delivery. OpenTelemetry is loaded only when an endpoint is configured; otherwise every call here is an
-empty one. Exporting happens in OpenTelemetry's own thread from a bounded queue and never delays a message.
+Called by the consumer around one delivery. OpenTelemetry is loaded only when an endpoint is configured; otherwise
+every call here is an empty one. Exporting happens in OpenTelemetry's own thread from a bounded queue and never delays
+a message.
 """
 
 from collections.abc import Mapping

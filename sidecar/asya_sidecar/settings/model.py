@@ -1,6 +1,7 @@
 """What the sidecar was told: frozen values, made once by reading.py and handed down from `__main__`.
 
-Everything a component needs is a member here, so that nothing else looks at the environment. Secrets are kept out of `repr`.
+Everything a component needs is a member here, so that nothing else looks at the environment. Secrets are kept out of
+`repr`.
 """
 
 from collections.abc import Mapping

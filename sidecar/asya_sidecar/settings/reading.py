@@ -1,6 +1,7 @@
 """Environment in, Settings out; all mistakes at once (contract: sidecar, Variables, Bad configuration).
 
-Called by `__main__` once, before any connection is made. Looks at nothing but the mapping it is given and the files that it names.
+Called by `__main__` once, before any connection is made. Looks at nothing but the mapping it is given and the files
+that it names.
 """
 
 import re
@@ -32,7 +33,9 @@ MASK = "***"
 
 
 def adapter_exists(transport: str) -> bool:
-    """Whether this build can speak to that broker: the adapter module is there, and what it imports may be looked up by it alone."""
+    """Whether this build can speak to that broker: the adapter module is there, and what it imports may be looked up
+    by it alone.
+    """
     return find_spec(f"asya_transport.{transport}") is not None
 
 
@@ -66,12 +69,10 @@ class _Reading:
             self._refuse("ASYA_TRANSPORT", f"a transport this build has an adapter for; it has none for {transport}")
         self._check_names()
         policies, rules = self._retries()
-        parts = {
-            "gateway": self._gateway(),
-            "rabbitmq": self._rabbitmq() if transport == "rabbitmq" else None,
-            "sqs": self._sqs() if transport == "sqs" else None,
-            "sqlite": SqliteSettings(self["SQLITE_PATH"]) if transport == "sqlite" else None,
-        }
+        gateway = self._gateway()
+        rabbitmq = self._rabbitmq() if transport == "rabbitmq" else None
+        sqs = self._sqs() if transport == "sqs" else None
+        sqlite = SqliteSettings(self["SQLITE_PATH"]) if transport == "sqlite" else None
         if self._mistakes:
             raise ConfigurationError(tuple(self._mistakes))
         return Settings(
@@ -98,13 +99,16 @@ class _Reading:
             max_frames=self["MAX_FRAMES"],
             unknown_actor_wait_s=self["UNKNOWN_ACTOR_WAIT"],
             queue_auto_create=self["QUEUE_AUTO_CREATE"],
+            gateway=gateway,
+            rabbitmq=rabbitmq,
+            sqs=sqs,
+            sqlite=sqlite,
             metrics_addr=self["METRICS_ADDR"],
             metrics_namespace=self["METRICS_NAMESPACE"],
             log_level=self["LOG_LEVEL"],
             log_format=self["LOG_FORMAT"],
             otel=self._otel(),
             warnings=tuple(self._warnings()),
-            **parts,
         )
 
     def __getitem__(self, name: str) -> Any:
@@ -143,7 +147,7 @@ class _Reading:
     def _check_names(self) -> None:
         if names.uses_namespace(self["QUEUE_NAME_TEMPLATE"] or "") and "ASYA_NAMESPACE" not in self._environ:
             self._mistakes.append(
-                "ASYA_NAMESPACE is not set: a namespace is required because ASYA_QUEUE_NAME_TEMPLATE contains {namespace}"
+                "ASYA_NAMESPACE is not set: a namespace is required, as ASYA_QUEUE_NAME_TEMPLATE contains {namespace}"
             )
         path = self["SOCKET_DIR"] / self["SOCKET_NAME"]
         if "/" in self["SOCKET_NAME"]:
@@ -241,7 +245,9 @@ def _near(name: str, known: set[str]) -> str:
 
 
 def _shown(row: Variable, text: str) -> str:
-    """A value fit for a log: secrets masked, user and password of an address too, control characters escaped, not endless."""
+    """A value fit for a log: secrets masked, user and password of an address too, control characters escaped, not
+    endless.
+    """
     if row.secret:
         return MASK
     masked = re.sub(r"//.*@", f"//{MASK}@", text.strip())

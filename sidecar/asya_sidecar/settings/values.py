@@ -1,11 +1,12 @@
 """The kinds of value a variable may hold: what is allowed, in words, and how its text is read.
 
-Used by the table in variables.py. Pure: files are looked at by reading.py. A `parse` raises ValueError for text that is not allowed; the
-words for it are in `allowed`, once, for the error line and for the reference page.
+Used by the table in variables.py. Pure: files are looked at by reading.py. A `parse` raises ValueError for text that
+is not allowed; the words for it are in `allowed`, once, for the error line and for the reference page.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -126,7 +127,7 @@ def _hosts(value: str) -> tuple[str, ...]:
 def _tiers(value: str) -> tuple[tuple[str, float], ...]:
     tiers = tuple((part.strip(), durations.parse_duration(part.strip())) for part in value.split(","))
     lengths = [0.0, *(length for _, length in tiers)]
-    require(all(earlier < later for earlier, later in zip(lengths, lengths[1:], strict=False)))
+    require(all(earlier < later for earlier, later in pairwise(lengths)))
     return tiers
 
 

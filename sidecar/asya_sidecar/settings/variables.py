@@ -1,6 +1,7 @@
 """Every variable the sidecar reads, once: name, aliases, kind, default, meaning (contract: sidecar, Variables).
 
-Read by reading.py, which makes Settings of it, and by reference.py, which makes the documentation page of it. Data only.
+Read by reading.py, which makes Settings of it, and by reference.py, which makes the documentation page of it. Data
+only.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ DELAY_TIERS = "100ms,200ms,500ms,1s,2s,3s,5s,10s,15s,30s,1m,2m,5m,10m,15m,30m,1h
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One row. `default` is text in the form a user would write; None means none. `transport`: read for that one only."""
+    """One row. `default` is text in the form a user would write; None means none. `transport`: read for that one
+    only.
+    """
 
     name: str
     kind: Kind

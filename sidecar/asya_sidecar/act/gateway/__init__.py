@@ -1,8 +1,8 @@
 """Everything the sidecar says to the gateway, and the one thing it asks (contract: sidecar, Gateway reports).
 
-`Gateway` is the front of this package: the consumer calls its quick methods, which never wait; end actors await `final`. reports.py
-holds what waits, client.py the connection, token.py the secret, cancellation.py the memory of stopped runs. With `ASYA_GATEWAY_URL`
-unset there is no Gateway at all (None), and callers skip it.
+`Gateway` is the front of this package: the consumer calls its quick methods, which never wait; end actors await
+`final`. reports.py holds what waits, client.py the connection, token.py the secret, cancellation.py the memory of
+stopped runs. With `ASYA_GATEWAY_URL` unset there is no Gateway at all (None), and callers skip it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,9 @@ class Gateway:
         duration_ms: float | None = None,
         size_bytes: int | None = None,
     ) -> None:
-        """`received`, `processing`, `completed` or `retrying`. Never waits; a newer one replaces an unsent older one of the same id."""
+        """`received`, `processing`, `completed` or `retrying`. Never waits; a newer one replaces an unsent older one
+        of the same id.
+        """
 
     def children(self, envelope: Envelope, frames: Sequence[Envelope], *, attempt: int = 1) -> None:
         """A result has several frames; `frames` are all of them, frame 0 first. Never waits."""
@@ -50,14 +52,17 @@ class Gateway:
     ) -> bool:
         """Post a final (or `paused`) report; True when the gateway has settled it.
 
-        `report` holds the members of the kind (`status`, `reason`, `result`, `error`, `record`, ..); id, parent_id, actor, attempt, run,
-        children_count, at and the position are added here. Raw JSON goes in as msgspec.Raw. After 413 it is sent once more without
-        `result` and `record.envelope`. False: not delivered, the reason is in the log; the caller repeats.
+        `report` holds the members of the kind (`status`, `reason`, `result`, `error`, `record`, ..); id, parent_id,
+        actor, attempt, run, children_count, at and the position are added here. Raw JSON goes in as msgspec.Raw.
+        After 413 it is sent once more without `result` and `record.envelope`. False: not delivered, the reason is in
+        the log; the caller repeats.
         """
         raise NotImplementedError
 
     async def is_stopped(self, envelope: Envelope, *, window: int, mean_call_s: float | None) -> bool:
-        """Whether this run of the envelope is known, or by asking (`ASYA_CANCEL_CHECK`) found, to be stopped; within 0.5 s."""
+        """Whether this run of the envelope is known, or by asking (`ASYA_CANCEL_CHECK`) found, to be stopped; within
+        0.5 s.
+        """
         raise NotImplementedError
 
     def known_stopped(self, envelope: Envelope) -> bool:

@@ -5,7 +5,6 @@ local mesh. Takes a parsed document; must not read files or the environment.
 """
 
 import difflib
-import re
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -14,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 from asya_schemas.limits import MAX_MESSAGE_BYTES
+from asya_schemas.names import check_template, is_actor_name
 
-DEFAULT_DELAY_TIERS = tuple("100ms 200ms 500ms 1s 2s 3s 5s 10s 15s 30s 1m 2m 5m 10m 15m 30m 1h".split())
+DEFAULT_DELAY_TIERS = tuple(["100ms", "200ms", "500ms", "1s", "2s", "3s", "5s", "10s", "15s", "30s", "1m", "2m", "5m", "10m", "15m", "30m", "1h"])
 DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
-DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 Duration = Annotated[str, StringConstraints(pattern=DURATION, max_length=32)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -51,7 +50,6 @@ class DeadLetters(Strict):
 
     enabled: bool = True
     max_retry_count: int = Field(default=10, ge=3, le=1000)
-    retention_days: int = Field(default=14, ge=1, le=14)
 
     @field_validator("enabled")
     @classmethod
@@ -62,13 +60,30 @@ class DeadLetters(Strict):
         return value
 
 
+class SqsDeadLetters(DeadLetters):
+    """SQS forgets dead letters after a while."""
+
+    retention_days: int = Field(default=14, ge=1, le=14)
+
+
 class Queues(Strict):
     """How queues are made."""
 
     auto_create: bool = True
     force_recreate: bool = False
     dlq: DeadLetters = DeadLetters()
+
+
+class RabbitMQQueues(Queues):
+    """A classic queue counts no deliveries."""
+
     type: Literal["quorum", "classic"] = "quorum"
+
+
+class SqsQueues(Queues):
+    """Queues of SQS."""
+
+    dlq: SqsDeadLetters = SqsDeadLetters()
 
 
 class BrokerConfig(Strict):
@@ -82,11 +97,7 @@ class BrokerConfig(Strict):
     @classmethod
     def usable_template(cls, value: str) -> str:
         """The template contains {actor} and no placeholder but {namespace} besides."""
-        rest = value.replace("{actor}", "").replace("{namespace}", "")
-        if "{actor}" not in value:
-            raise ValueError("must contain {actor}, or all actors would share one queue")
-        if "{" in rest or "}" in rest:
-            raise ValueError("has a placeholder other than {namespace} and {actor}")
+        check_template(value)
         return value
 
 
@@ -102,6 +113,7 @@ class Tls(Strict):
 class RabbitMQ(BrokerConfig):
     """`config` of a transport of type rabbitmq."""
 
+    queues: RabbitMQQueues = RabbitMQQueues()
     host: Text
     port: int | None = Field(default=None, ge=1, le=65535)
     vhost: Text = "/"
@@ -143,6 +155,7 @@ class SqsCredentials(Strict):
 class Sqs(BrokerConfig):
     """`config` of a transport of type sqs."""
 
+    queues: SqsQueues = SqsQueues()
     region: Text
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^@\s]+$")] | None = None
     actor_role_arn: Text | None = None
@@ -195,7 +208,7 @@ class EndActors(Strict):
     @classmethod
     def actor_name(cls, value: str) -> str:
         """End actors are actors: their names are DNS labels."""
-        if not DNS_LABEL.fullmatch(value):
+        if not is_actor_name(value):
             raise ValueError("must be a DNS label of at most 63 characters (a-z, 0-9, '-')")
         return value
 
@@ -313,7 +326,7 @@ def mapping_at(document: Mapping[str, Any], key: str, problems: list[str]) -> Ma
 def transport_of(name: Any, value: Any, problems: list[str]) -> Transport | None:
     """One transport, checked against the model of its type; disabled ones too."""
     path = ("transports", str(name))
-    if not isinstance(name, str) or not DNS_LABEL.fullmatch(name):
+    if not isinstance(name, str) or not is_actor_name(name):
         problems.append(line(path, "the name must be a DNS label of at most 63 characters (a-z, 0-9, '-')"))
     if not isinstance(value, Mapping):
         problems.append(line(path, f"expected a mapping, got {type(value).__name__}"))

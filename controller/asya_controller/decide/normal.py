@@ -1,0 +1,99 @@
+"""When are two objects the same, although they are written differently?
+
+The normal form that desired objects are hashed in, and the comparison with live ones (contract: controller, Applying). Called by
+desired.py and plan.py. Knows Kubernetes' JSON shapes and nothing about actors.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+_SUFFIXES = {
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
+}  # fmt: skip
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([numkMGTPE]|[KMGTPE]i)?)")
+_QUANTITY_MAPS = frozenset({"limits", "requests", "overhead", "capacity"})
+_QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor"})
+# In these maps an empty string is a value like any other.
+_STRING_MAPS = frozenset(
+    {"labels", "annotations", "matchLabels", "nodeSelector", "data", "volumeAttributes", "options", "parameters"}
+)
+# These mean something by being there, even when empty: `{}` selects everything, `""` is not the default class.
+_KEPT_EMPTY = frozenset(
+    {"emptyDir", "selector", "labelSelector", "namespaceSelector", "podSelector", "storageClassName"}
+)
+# Lists that the API server merges by key, so that others may have added items.
+_LIST_KEYS = {
+    "containers": ("name",), "initContainers": ("name",), "ephemeralContainers": ("name",), "volumes": ("name",),
+    "env": ("name",), "volumeMounts": ("mountPath",), "ports": ("containerPort", "protocol"),
+    "ownerReferences": ("uid",), "imagePullSecrets": ("name",), "hostAliases": ("ip",), "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+}  # fmt: skip
+_DEFAULTED_KEYS = {"protocol": "TCP"}
+
+
+def quantity(value: Any) -> str:
+    """A quantity by value: `1e3`, `1k` and 1000 give one text. What is no quantity stays as it is."""
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None or isinstance(value, bool):
+        return str(value)
+    number, exponent, suffix = found.groups()
+    amount = Decimal(number) * (Decimal("1" + exponent) if exponent else _SUFFIXES[suffix or ""])
+    return format(amount.normalize(), "f")
+
+
+def normal(value: Any, key: str = "") -> Any:
+    """The normal form of `value`, which stands under `key`: nulls and meaningless empties gone, quantities by value."""
+    if isinstance(value, Mapping):
+        if key in _QUANTITY_MAPS:
+            return {str(name): quantity(item) for name, item in value.items() if item is not None}
+        return {
+            str(name): below
+            for name, item in value.items()
+            if not meaningless(below := normal(item, str(name)), str(name), key)
+        }
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [normal(item) for item in value]
+    return quantity(value) if key in _QUANTITY_FIELDS and value is not None else value
+
+
+def meaningless(value: Any, key: str, parent: str) -> bool:
+    """Whether leaving `value` out says the same."""
+    if value is None:
+        return True
+    empty = isinstance(value, str | list | dict) and len(value) == 0
+    return empty and key not in _KEPT_EMPTY and parent not in _STRING_MAPS
+
+
+def digest(value: Any) -> str:
+    """16 hex digits that change exactly when the normal form of `value` does."""
+    text = json.dumps(normal(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def contains(live: Any, wanted: Any, key: str = "") -> bool:
+    """Whether every leaf of `wanted` is in `live`. Both in normal form; what others added to maps and keyed lists is ignored."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(
+            name in live and contains(live[name], item, str(name)) for name, item in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(live, list) and contains_list(live, wanted, _LIST_KEYS.get(key))
+    return bool(live == wanted)
+
+
+def contains_list(live: list[Any], wanted: list[Any], keys: tuple[str, ...] | None) -> bool:
+    """A keyed list may have more items in any order; any other list has the same items in the same order."""
+    if keys is None or not all(isinstance(item, Mapping) for item in (*live, *wanted)):
+        return len(live) == len(wanted) and all(contains(a, b) for a, b in zip(live, wanted, strict=True))
+    found = {identity(item, keys): item for item in live}
+    return all(identity(item, keys) in found and contains(found[identity(item, keys)], item) for item in wanted)
+
+
+def identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    """The item's key in its list."""
+    return tuple(item.get(key, _DEFAULTED_KEYS.get(key)) for key in keys)

@@ -12,7 +12,6 @@ from typing import Any
 
 from asya_schemas import names
 from asya_schemas.policies import PolicyError, RetryPolicy, Rule, parse_policies, parse_rules
-
 from asya_sidecar.settings import values
 from asya_sidecar.settings.model import (
     BrokerUrl,
@@ -158,13 +157,14 @@ class _Reading:
             )
 
     def _retries(self) -> tuple[Mapping[str, RetryPolicy], tuple[Rule, ...]]:
+        policies_text, rules_text = self["RESILIENCY_POLICIES"], self["RESILIENCY_RULES"]
         try:
-            policies = parse_policies(self["RESILIENCY_POLICIES"] or "{}")
+            policies = parse_policies(policies_text) if policies_text else {}
         except PolicyError as error:
             self._json_mistakes("ASYA_RESILIENCY_POLICIES", error)
             return {}, ()  # which policies the rules may name is not known
         try:
-            return policies, parse_rules(self["RESILIENCY_RULES"] or "[]", policies)
+            return policies, parse_rules(rules_text, policies) if rules_text else ()
         except PolicyError as error:
             self._json_mistakes("ASYA_RESILIENCY_RULES", error)
             return policies, ()

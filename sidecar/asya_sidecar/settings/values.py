@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from asya_schemas import durations, names
-
 from asya_sidecar.settings.model import Address, BrokerUrl
 
 TRUE_WORDS = frozenset({"true", "1", "yes", "on"})

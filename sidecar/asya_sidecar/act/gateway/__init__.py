@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asya_schemas.envelope import Envelope
-
 from asya_sidecar.act.health import Log
 from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.settings import GatewaySettings

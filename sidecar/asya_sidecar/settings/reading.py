@@ -22,7 +22,7 @@ from asya_sidecar.settings.model import (
     SqliteSettings,
     SqsSettings,
 )
-from asya_sidecar.settings.variables import READ_BY_OTHERS, VARIABLES, Variable
+from asya_sidecar.settings.variables import READ_BY_OTHERS, TRANSPORTS, VARIABLES, Variable
 
 SHOWN_VALUE_CHARACTERS = 200
 AMQP_PORT, AMQPS_PORT = 5672, 5671
@@ -56,16 +56,18 @@ class _Reading:
         self._mistakes: list[str] = []
         self._rows = {row.name: row for row in VARIABLES}
         self._values: dict[str, Any] = {}
-        transport = self._read(self._rows["ASYA_TRANSPORT"]) or ""
         for row in VARIABLES:
-            if row.transport in (None, transport) and row.name not in self._values:
+            if row.transport in (None, self._values.get("ASYA_TRANSPORT")):
                 self._values[row.name] = self._read(row)
 
     def settings(self) -> Settings:
         """Everything together, or every mistake."""
         transport: str = self._values["ASYA_TRANSPORT"] or ""
         if transport and not self._has_adapter(transport):
-            self._refuse("ASYA_TRANSPORT", f"a transport this build has an adapter for; it has none for {transport}")
+            available = ", ".join(name for name in TRANSPORTS if self._has_adapter(name)) or "none"
+            self._mistakes.append(
+                f"ASYA_TRANSPORT={transport!r}: this build has no adapter for {transport}; it has: {available}"
+            )
         self._check_names()
         policies, rules = self._retries()
         gateway = self._gateway()
@@ -124,7 +126,7 @@ class _Reading:
     def _read(self, row: Variable) -> Any:
         given = self._given(row)
         if given is None and row.required:
-            self._mistakes.append(f"{row.name} is not set: {row.kind.allowed} is required ({row.meaning})")
+            self._mistakes.append(_missing(row))
         if given is None and row.default is None:
             return None
         name, text = given or (row.name, row.default or "")
@@ -145,9 +147,7 @@ class _Reading:
 
     def _check_names(self) -> None:
         if names.uses_namespace(self["QUEUE_NAME_TEMPLATE"] or "") and "ASYA_NAMESPACE" not in self._environ:
-            self._mistakes.append(
-                "ASYA_NAMESPACE is not set: a namespace is required, as ASYA_QUEUE_NAME_TEMPLATE contains {namespace}"
-            )
+            self._mistakes.append(_missing(self._rows["ASYA_NAMESPACE"]))
         path = self["SOCKET_DIR"] / self["SOCKET_NAME"]
         if "/" in self["SOCKET_NAME"]:
             self._refuse("ASYA_SOCKET_NAME", "a file name without '/'")
@@ -188,8 +188,7 @@ class _Reading:
         wanted = {"HOST": hosts, "USERNAME": username, "PASSWORD": password or self["RABBITMQ_PASSWORD_FILE"]}
         for name, value in wanted.items():
             if not value and f"ASYA_RABBITMQ_{name}" not in self._environ:
-                row = self._rows[f"ASYA_RABBITMQ_{name}"]
-                self._mistakes.append(f"{row.name} is not set: {row.kind.allowed} is required ({row.meaning})")
+                self._mistakes.append(_missing(self._rows[f"ASYA_RABBITMQ_{name}"]))
         return RabbitmqSettings(
             hosts=hosts or (),
             port=(url and url.port) or self["RABBITMQ_PORT"] or (AMQPS_PORT if tls else AMQP_PORT),
@@ -234,6 +233,10 @@ class _Reading:
             if name.startswith("ASYA_") and name not in known | READ_BY_OTHERS:
                 warnings.append(f"{name} is read by nothing{_near(name, known)}")
         return warnings
+
+
+def _missing(row: Variable) -> str:
+    return f"{row.name} is not set but required ({row.meaning}): must be {row.kind.allowed}"
 
 
 def _near(name: str, known: set[str]) -> str:

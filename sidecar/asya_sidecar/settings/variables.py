@@ -10,6 +10,7 @@ from asya_sidecar.settings import values
 from asya_sidecar.settings.values import Kind, one_of, seconds, whole
 
 SECONDS_PER_DAY = 86_400
+TRANSPORTS = ("rabbitmq", "sqs", "sqlite")
 DELAY_TIERS = "100ms,200ms,500ms,1s,2s,3s,5s,10s,15s,30s,1m,2m,5m,10m,15m,30m,1h"
 
 
@@ -44,7 +45,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ASYA_NAMESPACE", values.ACTOR, None, "own namespace; required if the template uses it"),
     Variable("ASYA_QUEUE_NAME_TEMPLATE", values.TEMPLATE, "asya-{namespace}-{actor}", "how an actor's queue is named"),
     Variable("ASYA_QUEUE_NAME", values.TEXT, None, "own queue, when it differs from the template"),
-    Variable("ASYA_TRANSPORT", one_of("rabbitmq", "sqs", "sqlite"), "rabbitmq", "the broker in use"),
+    Variable("ASYA_TRANSPORT", one_of(*TRANSPORTS), "rabbitmq", "the broker in use"),
     Variable(
         "ASYA_ACTOR_SINK",
         values.ACTOR,

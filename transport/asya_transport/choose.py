@@ -20,7 +20,7 @@ def open_transport(kind: str, *, sqlite_path: Path | None = None) -> Transport:
         ValueError: unknown kind, or a setting of that kind is missing.
     """
     if kind == "sqlite" and sqlite_path is not None:
-        from asya_transport.sqlite import SqliteTransport
+        from asya_transport.sqlite.transport import SqliteTransport
 
         return SqliteTransport(sqlite_path)
     if kind == "memory":
@@ -38,7 +38,7 @@ def open_admin(kind: str, *, sqlite_path: Path | None = None) -> Admin:
         Unreachable: the broker cannot be used now.
     """
     if kind == "sqlite" and sqlite_path is not None:
-        from asya_transport.sqlite_admin import SqliteAdmin
+        from asya_transport.sqlite.admin import SqliteAdmin
 
         return SqliteAdmin(sqlite_path)
     raise ValueError(_why_not(kind))

@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from io import StringIO
 from typing import Annotated, Any
 
 import typer
+
+from asya_schemas.actor.yaml_text import to_yaml
 
 
 class Output(StrEnum):
@@ -40,20 +41,6 @@ def write(text: str) -> None:
 def to_json(value: Any) -> str:
     """JSON with two spaces, in the order of the keys, not escaped beyond need."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
-def to_yaml(value: Any) -> str:
-    """YAML in block style, in the order of the keys; text that YAML 1.1 would read as something else is quoted."""
-    from ruamel.yaml import YAML  # imported here: 90 ms that a table does not need
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)  # Kubernetes reads 1.1: `yes`, `on` and `012` must be quoted when they are text
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.width = 4096
-    stream = StringIO()
-    yaml.dump(value, stream)
-    return stream.getvalue().removeprefix("%YAML 1.1\n---\n")
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """`asya schema`: the JSON Schema that editors use for AsyncActor files."""
 
-from asya_cli.output import to_json, write
+from asya_cli.output import write
+from asya_schemas.actor.json_schema import text
 
 
 def command() -> None:
@@ -8,6 +9,4 @@ def command() -> None:
 
     Save it and begin an AsyncActor file with: # yaml-language-server: $schema=<path>
     """
-    from asya_schemas.actor.json_schema import json_schema
-
-    write(to_json(json_schema()))
+    write(text())

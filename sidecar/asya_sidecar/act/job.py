@@ -4,16 +4,27 @@ Made by act/consumer.py when a delivery arrives, filled by the actors, gone when
 that has a history.
 """
 
-from asya_transport.port import Delivery
+from typing import Any
 
 from asya_schemas.envelope import Envelope
 from asya_sidecar.act.tracing import ProcessSpan
+from asya_transport.port import Delivery
 
 
 class Job:
     """A delivery in hand. Times are of the event loop's clock, in seconds."""
 
-    __slots__ = ("attempt", "delivery", "envelope", "failures", "handler_s", "queue_wait_s", "span", "started_at", "task")
+    __slots__ = (
+        "attempt",
+        "delivery",
+        "envelope",
+        "failures",
+        "handler_s",
+        "hold_until",
+        "queue_wait_s",
+        "span",
+        "started_at",
+    )
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
@@ -22,8 +33,15 @@ class Job:
         self.started_at: float | None = None
         self.queue_wait_s: float | None = None
         self.handler_s: float | None = None
+        self.hold_until: float | None = None
         self.failures = 0
         self.span: ProcessSpan | None = None
+
+    def names(self) -> dict[str, Any]:
+        """What every log line about it carries."""
+        if self.envelope is not None:
+            return {"envelope_id": self.envelope.id, "trace_id": self.envelope.trace_id}
+        return {"envelope_id": self.delivery.message_id}
 
     @property
     def deliveries(self) -> int:

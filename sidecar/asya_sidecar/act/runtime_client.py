@@ -31,6 +31,7 @@ HEALTH_TIMEOUT_S: Final = 1.0
 IDLE_FAILURES: Final = 3
 MIN_PROBE_PAUSE_S: Final = 0.02
 MAX_PROBE_PAUSE_S: Final = 0.5
+DRAINING: Final = "the runtime is draining"
 HEALTH_ANSWER_BYTES: Final = 65_536
 HEALTH_REQUEST: Final = b"GET /healthz HTTP/1.1\r\nHost: runtime\r\n\r\n"
 
@@ -61,6 +62,8 @@ class RuntimeClient:
         self.ready = False
         self.why = "the runtime has not answered yet"
         """While not ready: one sentence for the log."""
+        self.draining = False
+        """It was lost because it is about to end by itself, so nothing can start soon."""
 
     def start(self) -> None:
         """Begin to ask for health until the runtime is ready."""
@@ -77,7 +80,7 @@ class RuntimeClient:
             task.cancel()
         self._drop()
 
-    async def call(self, body: bytes, limit_s: float, on_partial: Callable[[bytes], None]) -> Reply:
+    async def call(self, body: bytes, limit_s: float, on_partial: Callable[[bytes], None] | None) -> Reply:
         """Run the handler on one envelope; `limit_s` counts from the moment the request is written."""
         if self._turn.locked():
             async with self._turn:  # a health check is on its way; it takes a second at most
@@ -85,7 +88,7 @@ class RuntimeClient:
         connection = self._connection
         if not self.ready or connection is None or not connection.is_open:
             return Unreachable(self.why)
-        stream = EventStream(self._max_answer_bytes, self._max_frames, on_partial)
+        stream = EventStream(self._max_answer_bytes, self._max_frames, on_partial or _ignore)
         reader = AnswerReader(self._max_answer_bytes, stream)
         async with self._turn:
             reply = await self._exchange(connection, body, limit_s, reader)
@@ -93,7 +96,7 @@ class RuntimeClient:
         if isinstance(reply, (Unavailable, Unreachable, Ended, Broken, TooLarge)):
             self._lose(reply.message)
         elif reader.closes:
-            self._lose("the runtime is draining")
+            self._lose(DRAINING)
         return reply
 
     async def _exchange(
@@ -161,7 +164,7 @@ class RuntimeClient:
                 async with asyncio.timeout(HEALTH_TIMEOUT_S):
                     if self._connection is None or not self._connection.is_open:
                         self._connection = await connect(self._path, self._on_end)
-                    reader = AnswerReader(HEALTH_ANSWER_BYTES, EventStream(0, 0, lambda _: None))
+                    reader = AnswerReader(HEALTH_ANSWER_BYTES, EventStream(0, 0, _ignore))
                     await self._connection.ask((HEALTH_REQUEST,), reader)
                 return msgspec.json.decode(reader.body, type=_Health)
             except (OSError, TimeoutError, AnswerBroken, AnswerTooLarge, msgspec.DecodeError):
@@ -204,6 +207,7 @@ class RuntimeClient:
         if not self.ready or self._closed:
             return
         self.ready = False
+        self.draining = why == DRAINING
         self.why = why
         if self._idle_timer is not None:
             self._idle_timer.cancel()
@@ -219,6 +223,10 @@ class RuntimeClient:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _ignore(_partial: bytes) -> None:
+    """Nobody watches."""
 
 
 def _why(health: _Health | None) -> str:

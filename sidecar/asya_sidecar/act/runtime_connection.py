@@ -56,7 +56,7 @@ class RuntimeConnection(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio names it
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from asya_transport.port import Delivery, Outcome, Transport
-
 from asya_sidecar.act.health import Health
 from asya_sidecar.act.metrics import Metrics
+from asya_sidecar.act.tracing import ProcessSpan, SendSpan
 from asya_sidecar.decide.decision import Send
+from asya_sidecar.decide.traced import with_traceparent
+from asya_transport.port import Delivery, Outcome, Transport
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
@@ -32,6 +33,7 @@ class Sender:
         *,
         actor: str,
         unknown_actor_wait_s: float,
+        max_bytes: int,
     ) -> None:
         self._transport = transport
         self._health = health
@@ -39,20 +41,28 @@ class Sender:
         self._log = log
         self._sender = f"asya/{actor}"
         self._unknown_actor_wait_s = unknown_actor_wait_s
+        self._max_bytes = max_bytes
         self._loop = asyncio.get_running_loop()
         self._missing: set[str] = set()
         self._refused: set[str] = set()
 
-    async def send(self, delivery: Delivery, sends: Sequence[Send]) -> tuple[Send, ...] | None:
+    async def send(
+        self, delivery: Delivery, sends: Sequence[Send], span: ProcessSpan | None = None
+    ) -> tuple[Send, ...] | None:
         """All confirmed but those returned, whose actor has no queue; None when the delivery is no longer ours."""
         if not self._transport.alive(delivery):
             return None
         began = self._loop.time()
+        spans: list[SendSpan] = []
+        if span is not None:
+            sends, spans = self._traced(sends, span)
         if len(sends) == 1:
             outcomes = [(sends[0], await self._publish(sends[0]))]
         else:
             futures = [self._publish(send) for send in sends]
             outcomes = [(send, await future) for send, future in zip(sends, futures, strict=True)]
+        for index, sending in enumerate(spans):
+            sending.end(outcomes[index][1] is Outcome.CONFIRMED)
         given_up: list[Send] = []
         for send, outcome in outcomes:
             if outcome is not Outcome.CONFIRMED:
@@ -64,6 +74,16 @@ class Sender:
                     continue
             self._metrics.sent(send.queue, send.message_type, self._loop.time() - began, len(send.body))
         return tuple(given_up)
+
+    def _traced(self, sends: Sequence[Send], span: ProcessSpan) -> tuple[list[Send], list[SendSpan]]:
+        traced: list[Send] = []
+        spans: list[SendSpan] = []
+        for send in sends:
+            sending = span.send(send.queue, send.message_type)
+            spans.append(sending)
+            parent = sending.traceparent
+            traced.append(send if parent is None else with_traceparent(send, parent, self._max_bytes))
+        return traced, spans
 
     def _publish(self, send: Send) -> asyncio.Future[Outcome]:
         return self._transport.publish(

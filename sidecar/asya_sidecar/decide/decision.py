@@ -14,7 +14,13 @@ from asya_schemas.envelope import Envelope
 from asya_schemas.errors import ErrorInfo
 from asya_sidecar.settings.model import Settings
 
+EXIT_ASKED: Final = 0
 EXIT_TIMEOUT: Final = 1
+EXIT_CONFIGURATION: Final = 2
+EXIT_RUNTIME_NOT_READY: Final = 3
+EXIT_FAULT: Final = 4
+EXIT_ACCESS_REFUSED: Final = 5
+"""Exit codes (contract: sidecar, Variables)."""
 HOLD_S: Final = 30.0
 
 

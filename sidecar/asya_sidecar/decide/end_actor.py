@@ -25,7 +25,7 @@ LONGEST_PAUSE_S: Final = 30.0
 PARK_AFTER_S: Final = 300.0
 """So long on one delivery, then it makes room for others."""
 PARKED_S: Final = 300.0
-HOLD: Final = Decision("returned", settle=Settle.HOLD, runtime_error="unavailable")
+HOLD: Final = Decision("returned", settle=Settle.HOLD)
 
 
 @dataclass(frozen=True, slots=True)

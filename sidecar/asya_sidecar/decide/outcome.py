@@ -28,11 +28,19 @@ from asya_sidecar.decide.answer import (
 )
 from asya_sidecar.decide.decision import EXIT_TIMEOUT, Decision, Rules, Send, Settle
 
-HOLD: Final = Decision("returned", settle=Settle.HOLD, runtime_error="unavailable")
+HOLD: Final = Decision("returned", settle=Settle.HOLD)
+"""O10, at first."""
+UNAVAILABLE: Final = Decision("returned", settle=Settle.RETURN, runtime_error="unavailable")
+"""O10, after HOLD_S in vain."""
 
 
-def decide(rules: Rules, call: Call, reply: Reply, now: datetime, factor: float) -> Decision:
-    """The decision after a call; `factor` is the jitter of a retry, from 0.75 to 1.25."""
+def decide(rules: Rules, call: Call, reply: Reply, now: datetime, factor: float, stopped: bool = False) -> Decision:
+    """The decision after a call; `factor` is the jitter of a retry, from 0.75 to 1.25.
+
+    `stopped`: the task was cancelled meanwhile, so what the handler made or failed to make interests nobody (O16).
+    """
+    if stopped and isinstance(reply, (Whole, Streamed, Nothing, Raised)):
+        return ends.canceled(rules, call.envelope, now)
     match reply:
         case Whole() | Streamed():
             return _frames(rules, call, reply, now)

@@ -1,0 +1,57 @@
+"""Start the sidecar: read the environment, set up the log, live, say the last word.
+
+The only place that reads the environment, and the only one that ends the process.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from asya_sidecar.act import logs
+from asya_sidecar.act.metrics import Metrics
+from asya_sidecar.act.process import Exit, Sidecar
+from asya_sidecar.decide.decision import EXIT_CONFIGURATION
+from asya_sidecar.settings import ConfigurationError, Settings, from_environ
+
+TERMINATION_LOG: Final = Path("/dev/termination-log")
+FLUSH_S: Final = 1.0
+
+
+def main() -> int:
+    """The exit code."""
+    try:
+        settings = from_environ(os.environ)
+    except ConfigurationError as error:
+        return last_words(Exit(EXIT_CONFIGURATION, "\n".join(error.lines)), TERMINATION_LOG)
+    metrics = Metrics(settings.queue, settings.transport, settings.metrics_namespace)
+    writer = logs.configure(
+        level=settings.log_level,
+        form=settings.log_format,
+        actor=settings.actor_name,
+        namespace=settings.namespace,
+        queue=settings.queue,
+    )
+    metrics.log_lines_dropped = lambda: writer.dropped
+    end = asyncio.run(live(settings, metrics))
+    writer.close(FLUSH_S)
+    return last_words(end, TERMINATION_LOG)
+
+
+async def live(settings: Settings, metrics: Metrics) -> Exit:
+    """Until the end, inside the event loop."""
+    return await Sidecar(settings, logs.logger(), metrics).run()
+
+
+def last_words(end: Exit, termination_log: Path) -> int:
+    """A readable sentence as the last line of the container's log and, where Kubernetes wants it, in its file."""
+    if end.sentence:
+        print(end.sentence, file=sys.stderr, flush=True)  # noqa: T201 - for people, after the log has been closed
+        if termination_log.exists():
+            termination_log.write_text(end.sentence + "\n")
+    return end.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

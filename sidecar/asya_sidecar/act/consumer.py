@@ -1,0 +1,289 @@
+"""The deliveries in hand: taken in order, decided one at a time, settled last and exactly once.
+
+Called by act/process.py, fed by the transport. The handler is called for one delivery at a time while earlier ones are still being
+sent and settled, as many as the window allows. Obeys decisions (decide/) and adds no condition of its own.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from asya_sidecar.act.account import Account
+from asya_sidecar.act.job import Job
+from asya_sidecar.act.lazy_timer import LazyTimer
+from asya_sidecar.act.runtime_client import RuntimeClient
+from asya_sidecar.act.sender import Sender
+from asya_sidecar.decide import outcome
+from asya_sidecar.decide.decision import EXIT_FAULT, HOLD_S, Decision, Rules, Settle
+from asya_sidecar.decide.window import SLOW_CALL_S, Window
+from asya_transport.port import Delivery, Transport
+
+LAST_ACT_S: Final = 9.0
+"""Publishing and acknowledging before an exit: with closing the connections not more than 10 s."""
+RETURNED: Final = Decision("returned", settle=Settle.RETURN)
+FAULT: Final = Decision("returned", settle=Settle.COUNTED_RETURN, failed="internal_error")
+
+
+class Actor(Protocol):
+    """act/ordinary_actor.py or act/end_actor.py."""
+
+    async def decide(self, job: Job) -> Decision:
+        """Check, call, decide."""
+        ...
+
+    async def report(self, job: Job, decision: Decision) -> Decision:
+        """Tell the gateway what it must know before the settlement; the decision that holds then."""
+        ...
+
+    async def wait(self, job: Job, why: str) -> Decision | None:
+        """After `Settle.AGAIN`: None when it is time to try again, else how to let go of the delivery."""
+        ...
+
+
+class Consumer:
+    """Begins with `start`; `drain`, then `settled`, end it."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        transport: Transport,
+        runtime: RuntimeClient,
+        sender: Sender,
+        actor: Actor,
+        window: Window,
+        account: Account,
+        log: Any,
+        draining: asyncio.Event,
+        on_exit: Callable[[int, str], None],
+    ) -> None:
+        self._rules = rules
+        self._transport = transport
+        self._runtime = runtime
+        self._sender = sender
+        self._actor = actor
+        self._window = window
+        self._account = account
+        self._log = log
+        self._draining = draining
+        self._on_exit = on_exit
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Job] = deque()
+        self._jobs: set[Job] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        """Something arrived, the runtime's health changed, or the end has begun."""
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._calling_since: float | None = None
+        self._slow = LazyTimer(self._check_slow)
+        self._size = 0
+
+    def start(self) -> None:
+        """Serve what the transport delivers."""
+        self._apply_window()
+        self._spawn(self._serve())
+
+    # what arrives and what changes
+
+    def take(self, delivery: Delivery) -> None:
+        """The transport's callback."""
+        job = Job(delivery)
+        self._jobs.add(job)
+        self._empty.clear()
+        self._account.arrived(job, len(self._jobs))
+        self._window.received(len(delivery.body))
+        if self._draining.is_set():
+            self._spawn(self._finish(job, RETURNED))
+            return
+        self._waiting.append(job)
+        self._moved.set()
+
+    def runtime_changed(self) -> None:
+        """It has become healthy, or was lost: then the window falls, and what waits is returned unless it can start within 1 s."""
+        self._moved.set()
+        if self._runtime.ready:
+            return
+        self._window.fall()
+        self._apply_window()
+        if self._runtime.draining:
+            self._return_waiting()
+        else:
+            self._loop.call_later(SLOW_CALL_S, self._return_unless_ready)
+
+    def drain(self) -> None:
+        """Return what was not started; the rest goes on. The transport is paused by the caller."""
+        self._draining.set()
+        self._return_waiting()
+        self._moved.set()
+
+    def stop(self) -> None:
+        """Drop whatever is still under way; nothing is settled after this."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def settled(self) -> None:
+        """Wait until nothing is in hand."""
+        await self._empty.wait()
+
+    def _return_unless_ready(self) -> None:
+        if not self._runtime.ready:
+            self._return_waiting()
+
+    def _return_waiting(self) -> None:
+        while self._waiting:
+            self._spawn(self._finish(self._waiting.popleft(), RETURNED))
+
+    def _check_slow(self) -> None:
+        """A call takes longer than a second: what waits behind it is better off elsewhere."""
+        if self._calling_since is None:
+            return
+        at = self._calling_since + SLOW_CALL_S
+        if self._loop.time() < at:
+            self._slow.ask(at)
+            return
+        self._window.fall()
+        self._apply_window()
+        self._return_waiting()
+
+    def _apply_window(self) -> None:
+        size = self._window.size
+        if size != self._size:
+            self._size = size
+            self._transport.set_window(size)
+            self._account.window(size)
+
+    # one at a time
+
+    async def _serve(self) -> None:
+        while True:
+            while not self._waiting:
+                self._moved.clear()
+                await self._moved.wait()
+            job = self._waiting.popleft()
+            decision = await self._decide(job)
+            if decision is None:
+                self._gone(job)
+            elif decision.settle is Settle.HOLD:
+                await self._hold(job)
+            elif decision.settle is Settle.AGAIN:
+                self._spawn(self._later(job, decision))
+            elif decision.exit_code is not None:
+                await self._last_act(job, decision, decision.exit_code)
+                return
+            else:
+                self._spawn(self._finish(job, decision))
+
+    async def _decide(self, job: Job) -> Decision | None:
+        """The actor's decision; None when the delivery is no longer ours (O21)."""
+        if not self._transport.alive(job.delivery):
+            return None
+        self._calling_since = now = self._loop.time()
+        self._slow.ask(now + SLOW_CALL_S)
+        if job.started_at is None:
+            job.started_at = now
+            self._account.started(job)
+        try:
+            return await self._actor.decide(job)
+        except Exception:  # noqa: BLE001 - a task boundary: a fault of our own must cost one delivery, not the process (P10)
+            self._log.exception("fault while handling a delivery", **job.names())
+            return FAULT
+        finally:
+            self._calling_since = None
+            if job.handler_s is not None:
+                self._window.called(job.handler_s)
+                self._apply_window()
+
+    async def _hold(self, job: Job) -> None:
+        """Keep it until the runtime is healthy again, 30 s at most and not while draining; then return it."""
+        if job.hold_until is None:
+            job.hold_until = self._loop.time() + HOLD_S
+        try:
+            async with asyncio.timeout_at(job.hold_until):
+                while not (self._runtime.ready or self._draining.is_set() or self._runtime.draining):
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            self._log.debug("held in vain", **job.names())
+        if self._runtime.ready and not self._draining.is_set():
+            self._waiting.appendleft(job)
+        else:
+            self._spawn(self._finish(job, outcome.UNAVAILABLE))
+
+    async def _later(self, job: Job, decision: Decision) -> None:
+        """An end actor's handler has not stored: again after a wait, or let go."""
+        self._account.failed_step(job, decision)
+        error = decision.error
+        instead = await self._actor.wait(job, error.message if error is not None else "")
+        if instead is None:
+            self._waiting.append(job)
+            self._moved.set()
+        else:
+            await self._finish(job, instead)
+
+    async def _last_act(self, job: Job, decision: Decision, code: int) -> None:
+        """The call ran past its limit: publish, acknowledge, then the process ends and takes the runtime's rest with it."""
+        try:
+            async with asyncio.timeout(LAST_ACT_S):
+                await self._finish(job, decision)
+        except TimeoutError:
+            self._log.warning("not confirmed in time before the exit; the message comes again", **job.names())
+        error = decision.error
+        self._on_exit(code, error.message if error is not None else "the call ran past its limit")
+
+    # sends, settlement, log
+
+    async def _finish(self, job: Job, decision: Decision) -> None:
+        try:
+            await self._settle(job, decision)
+        except Exception:  # noqa: BLE001 - a task boundary: see _decide (P10)
+            self._log.exception("fault while settling a delivery", **job.names())
+            await self._transport.release_counted(job.delivery)
+            self._account.finished(job, FAULT)
+        finally:
+            self._gone(job)
+
+    async def _settle(self, job: Job, decision: Decision) -> None:
+        """Report where the end depends on it, send all, confirmed, then settle, last and once."""
+        if decision.report is not None:
+            decision = await self._actor.report(job, decision)
+        destinations = decision.sends
+        left = decision.sends
+        while left:
+            given_up = await self._sender.send(job.delivery, left, job.span)
+            if given_up is None:
+                self._account.lost(job)
+                return
+            if not given_up:
+                break
+            decision = outcome.undeliverable(self._rules, decision, given_up, datetime.now(UTC))
+            left = decision.sends
+        if await self._settlement(job.delivery, decision.settle):
+            self._account.finished(job, decision, destinations)
+        else:
+            self._account.lost(job)
+
+    async def _settlement(self, delivery: Delivery, settle: Settle) -> bool:
+        if settle is Settle.ACK:
+            return await self._transport.ack(delivery)
+        if settle is Settle.COUNTED_RETURN:
+            return await self._transport.release_counted(delivery)
+        return await self._transport.release(delivery)
+
+    def _gone(self, job: Job) -> None:
+        self._jobs.discard(job)
+        self._account.in_hand(len(self._jobs))
+        if not self._jobs:
+            self._empty.set()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("fault of the sidecar itself", exc_info=error)
+            self._on_exit(EXIT_FAULT, f"fault of the sidecar itself: {type(error).__name__}: {error}")

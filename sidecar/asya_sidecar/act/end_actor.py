@@ -1,0 +1,99 @@
+"""One delivery of an end actor (x-sink, x-sump, x-pause): stored by the handler, then reported to the gateway.
+
+Called by act/consumer.py like an ordinary actor. Must not send anything onward: storing and reporting are repeated with growing waits
+until both have worked, or the message is parked (decide/end_actor.py).
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from asya_sidecar.act.gateway import Gateway
+from asya_sidecar.act.health import Health
+from asya_sidecar.act.job import Job
+from asya_sidecar.act.metrics import Metrics
+from asya_sidecar.act.runtime_client import RuntimeClient
+from asya_sidecar.decide import end_actor
+from asya_sidecar.decide.answer import Unavailable, Unreachable
+from asya_sidecar.decide.decision import Decision, Rules, Settle
+
+RETURNED: Final = Decision("returned", settle=Settle.RETURN)
+
+
+class EndActor:
+    """The handler's turn (`decide`) and the gateway's (`report`)."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        runtime: RuntimeClient,
+        health: Health,
+        metrics: Metrics,
+        gateway: Gateway | None,
+        log: Any,
+        draining: asyncio.Event,
+    ) -> None:
+        self._rules = rules
+        self._runtime = runtime
+        self._health = health
+        self._metrics = metrics
+        self._gateway = gateway
+        self._log = log
+        self._draining = draining
+        self._loop = asyncio.get_running_loop()
+        self._pending: set[Job] = set()
+
+    async def decide(self, job: Job) -> Decision:
+        """Call the handler once; `Settle.AGAIN` when it has not stored."""
+        rules, delivery = self._rules, job.delivery
+        call = end_actor.admit(rules, delivery.body, delivery.message_id, job.deliveries, datetime.now(UTC))
+        if isinstance(call, Decision):
+            return call
+        job.envelope = call.envelope
+        job.attempt = call.attempt
+        began = self._loop.time()
+        reply = await self._runtime.call(call.body, call.limit_s, None)
+        if not isinstance(reply, (Unreachable, Unavailable)):
+            job.handler_s = self._loop.time() - began
+            self._metrics.runtime_execution.observe(job.handler_s)
+        return end_actor.decide(rules, call, reply, job.deliveries)
+
+    async def report(self, job: Job, decision: Decision) -> Decision:
+        """Tell the gateway until it has settled the report; the decision that holds then (as given, parked, or returned)."""
+        report = decision.report
+        assert job.envelope is not None, "a report is made of an envelope"
+        if report is None or self._gateway is None:
+            self._done(job)
+            return decision
+        while not await self._gateway.final(job.envelope, report.members, kind=report.kind, attempt=job.attempt):
+            instead = await self.wait(job, "the gateway has not settled the final report")
+            if instead is not None:
+                if instead.sends:
+                    self._metrics.gateway_report(report.kind, "parked")
+                return instead
+        self._done(job)
+        return decision
+
+    async def wait(self, job: Job, why: str) -> Decision | None:
+        """After a step that failed: None when it is time to try again, else how to let go of the delivery."""
+        job.failures += 1
+        assert job.envelope is not None, "only an envelope can fail to be stored or reported"
+        assert job.started_at is not None, "a delivery that was never started cannot fail"
+        pause_s = end_actor.pause_s(job.failures)
+        if self._loop.time() + pause_s - job.started_at >= end_actor.PARK_AFTER_S:
+            self._done(job)
+            return end_actor.parked(self._rules, job.envelope)
+        self._pending.add(job)
+        self._health.set("final_report_pending", why)
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._draining.wait()
+        except TimeoutError:
+            return None
+        self._done(job)
+        return RETURNED
+
+    def _done(self, job: Job) -> None:
+        self._pending.discard(job)
+        if not self._pending:
+            self._health.clear("final_report_pending")

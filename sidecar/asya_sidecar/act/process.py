@@ -1,0 +1,249 @@
+"""The life of the process: everything is built here, started in order, watched, and ended in order.
+
+Called by `__main__` once, inside the event loop. Wires and waits; what happens to a message is the consumer's.
+"""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from typing import Any, Final
+
+from asya_sidecar.act.account import Account
+from asya_sidecar.act.consumer import Actor, Consumer
+from asya_sidecar.act.end_actor import EndActor
+from asya_sidecar.act.gateway import Gateway
+from asya_sidecar.act.health import Health
+from asya_sidecar.act.metrics import Metrics
+from asya_sidecar.act.ordinary_actor import OrdinaryActor
+from asya_sidecar.act.runtime_client import RuntimeClient
+from asya_sidecar.act.sender import Sender
+from asya_sidecar.act.status_server import StatusServer
+from asya_sidecar.act.tracing import Tracing, open_tracing
+from asya_sidecar.decide.decision import (
+    EXIT_ACCESS_REFUSED,
+    EXIT_ASKED,
+    EXIT_CONFIGURATION,
+    EXIT_RUNTIME_NOT_READY,
+    EXIT_TIMEOUT,
+    Rules,
+)
+from asya_sidecar.decide.window import Window
+from asya_sidecar.settings import Settings
+from asya_transport.choose import open_admin, open_transport
+from asya_transport.port import ACCESS_REFUSED, DESTINATION_MISSING, PUBLISH_REFUSED, STARTING, Transport
+
+REFUSED_FOR_S: Final = 30.0
+"""Credentials refused for so long, before anything was ever consumed, end the process."""
+FLUSH_S: Final = 1.0
+LONGEST_RESERVE_S: Final = 5.0
+RUNTIME_NOT_READY: Final = "runtime_not_ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Why the process ends; `sentence` is its last line, empty for code 0."""
+
+    code: int
+    sentence: str = ""
+
+
+class Sidecar:
+    """One actor's sidecar. Build it on the running loop, then `run`."""
+
+    def __init__(self, settings: Settings, log: Any, metrics: Metrics) -> None:
+        self._settings = settings
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[Exit] = self._loop.create_future()
+        self._draining = asyncio.Event()
+        self._metrics = metrics
+        self._health = Health(log, metrics.stalled)
+        self._status = StatusServer(settings.metrics_addr, self._health, metrics)
+        self._transport = self._open_transport()
+        self._rules = Rules.of(settings, self._transport.max_message_bytes, self._transport.max_delay_s)
+        self._gateway = self._open_gateway()
+        self._tracing = self._open_tracing()
+        self._runtime = RuntimeClient(
+            settings.socket_path, settings.max_result_bytes, settings.max_frames, self._runtime_changed
+        )
+        self._consumer = self._make_consumer()
+        self._registered = False
+
+    # building
+
+    def _open_transport(self) -> Transport:
+        settings = self._settings
+        path = settings.sqlite.path if settings.sqlite is not None else None
+        transport = open_transport(settings.transport, sqlite_path=path)
+        transport.on_change = self._transport_changed
+        transport.on_lost = self._generation_lost
+        return transport
+
+    def _open_gateway(self) -> Gateway | None:
+        settings = self._settings
+        if settings.gateway is None:
+            return None
+        return Gateway(settings.gateway, settings.actor_name, self._metrics, self._log)
+
+    def _open_tracing(self) -> Tracing | None:
+        settings = self._settings
+        if not settings.otel:
+            return None
+        return open_tracing(
+            settings.otel, actor=settings.actor_name, namespace=settings.namespace, queue=settings.queue
+        )
+
+    def _make_consumer(self) -> Consumer:
+        settings, rules, log = self._settings, self._rules, self._log
+        window = Window(settings.prefetch, settings.prefetch_max)
+        sender = Sender(
+            self._transport,
+            self._health,
+            self._metrics,
+            log,
+            actor=settings.actor_name,
+            unknown_actor_wait_s=settings.unknown_actor_wait_s,
+            max_bytes=rules.reader_bytes,
+        )
+        actor: Actor
+        if settings.is_end_actor:
+            actor = EndActor(rules, self._runtime, self._health, self._metrics, self._gateway, log, self._draining)
+        else:
+            actor = OrdinaryActor(rules, self._runtime, window, self._metrics, self._gateway, self._tracing, log)
+        account = Account(self._metrics, self._gateway, log)
+        return Consumer(
+            rules, self._transport, self._runtime, sender, actor, window, account, log, self._draining, self._exit
+        )
+
+    # the life
+
+    async def run(self) -> Exit:
+        """Until a signal or a reason to end; everything is closed when it returns."""
+        try:
+            address = self._status.start()
+        except OSError as error:
+            return Exit(EXIT_CONFIGURATION, str(error))
+        self._log.info("starting", metrics=f"{address.host}:{address.port}", transport=self._transport.kind)
+        for warning in self._settings.warnings:
+            self._log.warning(warning)
+        self._listen_to_signals()
+        self._health.start()
+        self._health.set(RUNTIME_NOT_READY, self._runtime.why)
+        self._transport.start()
+        self._runtime.start()
+        if self._gateway is not None:
+            self._gateway.start()
+        self._consumer.start()
+        if self._settings.queue_auto_create:
+            await asyncio.to_thread(self._declare)
+        if self._settings.runtime_ready_timeout_s:
+            self._loop.call_later(self._settings.runtime_ready_timeout_s, self._check_runtime)
+        end = await self._end
+        if end.code == EXIT_ASKED:
+            await self._drain()
+        await self._close(end)
+        return end
+
+    async def _drain(self) -> None:
+        """Steps 1 to 4 of contract: sidecar, Draining."""
+        grace_s = self._settings.graceful_shutdown_s
+        left_s = grace_s - min(LONGEST_RESERVE_S, grace_s / 4)
+        self._health.set("draining")
+        self._transport.pause()
+        self._consumer.drain()
+        try:
+            async with asyncio.timeout(left_s):
+                await self._consumer.settled()
+        except TimeoutError:
+            self._log.warning("the grace period is over; what is in hand is left to the broker")
+
+    async def _close(self, end: Exit) -> None:
+        """Connections last: closing them returns what is left. Then the line that says why, if somebody must know."""
+        self._consumer.stop()
+        self._runtime.close()
+        await self._transport.close()
+        closing = [part.close(FLUSH_S) for part in (self._gateway, self._tracing) if part is not None]
+        await asyncio.gather(*closing)
+        if end.code == EXIT_TIMEOUT:
+            self._log.error(end.sentence)
+        self._health.stop()
+        self._status.close()
+
+    def _declare(self) -> None:
+        """`ASYA_QUEUE_AUTO_CREATE`, for use without a controller."""
+        settings = self._settings
+        path = settings.sqlite.path if settings.sqlite is not None else None
+        admin = open_admin(settings.transport, sqlite_path=path)
+        for queue in (settings.queue, settings.sink_queue, settings.sump_queue):
+            admin.declare(queue)
+        admin.close()
+
+    # what happens meanwhile
+
+    def _listen_to_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._asked_to_stop, number)
+
+    def _asked_to_stop(self, number: signal.Signals) -> None:
+        if self._end.done():
+            os._exit(EXIT_ASKED)  # the second signal: whoever sends it does not want to wait
+        self._log.info("asked to stop", signal=number.name)
+        self._end.set_result(Exit(EXIT_ASKED))
+
+    def _exit(self, code: int, sentence: str) -> None:
+        if code == EXIT_TIMEOUT:
+            sentence += " (context.DeadlineExceeded: deadline exceeded) - crashing pod to recover"
+        if not self._end.done():
+            self._end.set_result(Exit(code, sentence))
+
+    def _runtime_changed(self) -> None:
+        if self._runtime.ready:
+            self._health.clear(RUNTIME_NOT_READY)
+            self._fetch()
+        else:
+            self._transport.pause()
+            self._health.set(RUNTIME_NOT_READY, self._runtime.why)
+        self._consumer.runtime_changed()
+        self._observe()
+
+    def _fetch(self) -> None:
+        """Consume, for the first time or again."""
+        if self._draining.is_set():
+            return
+        if self._registered:
+            self._transport.resume()
+        else:
+            self._registered = True
+            if STARTING not in self._transport.reasons:
+                self._health.clear(STARTING)
+            self._transport.consume(self._settings.queue, self._consumer.take)
+
+    def _transport_changed(self, reason: str, sentence: str | None) -> None:
+        if sentence is not None:
+            self._health.set(reason, sentence)
+            if reason == ACCESS_REFUSED:
+                self._loop.call_later(REFUSED_FOR_S, self._check_access, self._metrics.messages_received)
+        elif reason not in (DESTINATION_MISSING, PUBLISH_REFUSED) and (reason != STARTING or self._registered):
+            self._health.clear(reason)
+        self._observe()
+
+    def _generation_lost(self, generation: int) -> None:
+        self._metrics.reconnects += 1
+        self._log.debug("connection lost", generation=generation)
+
+    def _observe(self) -> None:
+        """Gauges that follow from the transport's state."""
+        down = not self._transport.reasons.isdisjoint((STARTING, "broker_unreachable", ACCESS_REFUSED))
+        self._metrics.consuming = self._transport.consuming
+        for direction in self._metrics.connection_up:
+            self._metrics.connection_up[direction] = not down
+
+    def _check_runtime(self) -> None:
+        if not self._registered:
+            limit_s = self._settings.runtime_ready_timeout_s
+            self._exit(EXIT_RUNTIME_NOT_READY, f"runtime not ready after {limit_s:g} s: {self._runtime.why}")
+
+    def _check_access(self, _received: int) -> None:
+        if ACCESS_REFUSED in self._transport.reasons and not self._metrics.messages_received:
+            self._exit(EXIT_ACCESS_REFUSED, f"the {self._transport.kind} broker refuses the credentials")

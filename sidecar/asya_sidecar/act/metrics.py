@@ -90,7 +90,7 @@ class Metrics:
         self.redeliveries = 0
         self.messages_processed = dict.fromkeys(STATUSES, 0)
         self.messages_failed = dict.fromkeys(FAILURES, 0)
-        self.messages_sent: dict[tuple[str, str], int] = {}
+        self.messages_sent = {(queue, "retry"): 0, (queue, "parked"): 0}
         """By destination queue and message type."""
         self.runtime_errors = dict.fromkeys(RUNTIME_ERRORS, 0)
         self.processing = Histogram(SECONDS_A)

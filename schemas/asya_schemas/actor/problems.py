@@ -49,6 +49,11 @@ class Problem:
     suggestion: str | None = None
     severity: Severity = Severity.ERROR
 
+    @property
+    def unknown_field(self) -> bool:
+        """A field nobody knows: wrong in a file, pruned and so harmless in a stored object."""
+        return self.cause is Cause.UNKNOWN
+
 
 def dotted(path: Path) -> str:
     """`spec.workload.template.spec.containers[0].image`; a name that holds a dot is put into brackets."""

@@ -12,7 +12,7 @@ from typing import Any
 from asya_schemas.actor.identity import API_VERSION, KIND
 from asya_schemas.actor.metadata import metadata_problems
 from asya_schemas.actor.patterns import VALUE_RULES, WORDS
-from asya_schemas.actor.problems import Cause, Problem, Severity, dotted, near, shown
+from asya_schemas.actor.problems import Cause, Problem, dotted, near, shown
 from asya_schemas.actor.rules import CONTROLLER_RULES, RULES, Path, Rule
 from asya_schemas.actor.structure import SCHEMA
 
@@ -33,12 +33,6 @@ def validate(document: Mapping[str, Any]) -> list[Problem]:
     problems = [*_identity_problems(document), *metadata_problems(document.get("metadata")), *_spec_problems(document)]
     problems += _broken_rules(document, problems)
     return [*problems, *advice(document)]
-
-
-def refusals(document: Mapping[str, Any]) -> list[Problem]:
-    """What the controller refuses in a stored object: no unknown fields (the API server has pruned them), no warnings."""
-    values = [problem for problem in _spec_problems(document) if problem.cause is not Cause.UNKNOWN]
-    return values + _broken_rules(document, values)
 
 
 def _identity_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -219,8 +213,3 @@ def _field_paths(schema: Schema, path: Path) -> Iterator[Path]:
     for name, inner in schema.get("properties", {}).items():
         yield (*path, name)
         yield from _field_paths(inner, (*path, name))
-
-
-def errors_of(problems: list[Problem]) -> list[Problem]:
-    """Only what makes the document unusable."""
-    return [problem for problem in problems if problem.severity is Severity.ERROR]

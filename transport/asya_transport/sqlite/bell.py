@@ -74,7 +74,7 @@ def ring(wake: Path, queue: str) -> list[str]:
     """Wake every consumer of `queue`; give the names of bells whose owner is dead."""
     folder = _queue_folder(wake, queue)
     try:
-        names = os.listdir(folder)
+        names = os.listdir(folder)  # noqa: PTH208 - a third of the cost of iterdir, once per commit
     except OSError:  # no consumer ever, or the folder was removed: nobody to wake
         return []
     return [f"{folder.name}/{name}" for name in names if name[0] != "." and not _touch(folder / name)]

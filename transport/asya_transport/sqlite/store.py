@@ -6,7 +6,6 @@ Whoever calls a method that changes something does it inside `writing`, and afte
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,7 +40,7 @@ class Message:
 class Claimed:
     """A message that is ours now."""
 
-    id: int
+    row: int
     deliveries: int
     redelivered: bool
     message_id: str | None
@@ -208,41 +207,41 @@ class Store:
         rows.sort()  # RETURNING promises no order
         body = "SELECT body FROM body WHERE id = ?"
         return [
-            Claimed(id, count, again > 0, name, self._db.execute(body, (id,)).fetchone()[0])
-            for id, count, again, name in rows
+            Claimed(row, count, again > 0, name, self._db.execute(body, (row,)).fetchone()[0])
+            for row, count, again, name in rows
         ]
 
-    def ack(self, ids: Iterable[int]) -> None:
+    def ack(self, messages: Iterable[int]) -> None:
         """Forget messages that are ours: whoever calls has seen in this transaction that the owner is not ended."""
-        rows = [(id,) for id in ids]
+        rows = [(message,) for message in messages]
         self._db.executemany("DELETE FROM message WHERE id = ?", rows)
         self._db.executemany("DELETE FROM body WHERE id = ?", rows)
 
-    def release(self, queue: str, ids: Iterable[int], *, counted: bool) -> None:
+    def release(self, queue: str, messages: Iterable[int], *, counted: bool) -> None:
         """Give messages that are ours back, to where they were. As with `ack`, the caller knows that they are."""
-        rows = [(0 if counted else 1, id) for id in ids]
+        rows = [(0 if counted else 1, message) for message in messages]
         if not rows:
             return
         self._db.executemany(
             "UPDATE message SET owner = NULL, redelivered = 1, deliveries = deliveries - ? WHERE id = ?", rows
         )
         if counted:
-            self._bury(id for _, id in rows)
+            self._bury(message for _, message in rows)
         self.touched.add(queue)
 
-    def _bury(self, ids: Iterable[int]) -> None:
+    def _bury(self, messages: Iterable[int]) -> None:
         """Of messages that came back counted, move those at the limit to the dead-letter queue, which is made if it is not there."""
-        for id in ids:
+        for message in messages:
             row = self._db.execute(
                 "SELECT queue.dead_letter FROM message JOIN queue ON queue.id = message.queue"
                 " WHERE message.id = ? AND message.deliveries >= ? AND queue.dead_letter IS NOT NULL",
-                (id, DELIVERY_LIMIT),
+                (message, DELIVERY_LIMIT),
             ).fetchone()
             if row is not None:
                 self.declare(row[0])
                 self._db.execute(
                     "UPDATE message SET queue = ?, deliveries = 0, redelivered = 0 WHERE id = ?",
-                    (self.queue_id(row[0]), id),
+                    (self.queue_id(row[0]), message),
                 )
 
     # Owners: a lease on all that one consumer holds
@@ -327,11 +326,12 @@ class Store:
 
     def next_change(self, now: int) -> int | None:
         """When counts change without anybody's writing."""
-        return self._db.execute(
+        row = self._db.execute(
             "SELECT min(at) FROM (SELECT min(due) AS at FROM message INDEXED BY delayed WHERE due > :now"
             " UNION ALL SELECT min(until) FROM owner WHERE until > :now)",
             {"now": now},
-        ).fetchone()[0]
+        ).fetchone()
+        return row[0] if row else None
 
     def peek(self, queue_id: int, limit: int) -> list[Stored]:
         """The oldest messages, whatever their state."""
@@ -351,7 +351,7 @@ class Store:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from asya_transport.port import BROKER_UNREACHABLE, PUBLISH_TIMEOUT_S, QUEUE_MISSING, STARTING, Delivery, Outcome
 from asya_transport.sqlite.bell import wake_folder
@@ -236,13 +236,23 @@ class SqliteTransport:
         now = self._loop.time()
         for found in claimed:
             delivery = Delivery(
-                found.body, found.message_id, found.deliveries, found.redelivered, self._generation, found.id, now
+                found.body, found.message_id, found.deliveries, found.redelivered, self._generation, found.row, now
             )
             self._hand.add(delivery)
             if self._paused or self._closing or self._on_delivery is None:
                 self.release(delivery)
             else:
-                self._on_delivery(delivery)
+                self._hand_over(delivery, self._on_delivery)
+
+    def _hand_over(self, delivery: Delivery, on_delivery: Callable[[Delivery], None]) -> None:
+        try:
+            on_delivery(delivery)
+        # Boundary to the consumer's code: its mistake costs this delivery, not the others of the batch (contract: sidecar, P10).
+        except Exception as error:  # noqa: BLE001
+            self._loop.call_exception_handler(
+                {"message": "the consumer made a mistake; the delivery goes back", "exception": error}
+            )
+            self.release_counted(delivery)
 
     def _set_lease(self, until_s: float) -> None:
         self._lease_until_s = until_s
@@ -281,7 +291,7 @@ class SqliteTransport:
                 self.on_change(reason, sentence)
 
 
-def _resolve(future: asyncio.Future, result: object) -> None:
+def _resolve(future: Any, result: object) -> None:
     """A cancelled one has nobody waiting."""
     if not future.done():
         future.set_result(result)

@@ -8,8 +8,8 @@ large ones hide the round trips of fast handlers.
 from collections import deque
 from typing import Final
 
-TARGET_S: Final = 0.1
-"""A window holds about this much handler time."""
+TARGET_US: Final = 100_000
+"""A window holds about this much handler time. In whole microseconds, so that a running sum never drifts."""
 CALLS_TO_GROW: Final = 20
 SLOW_CALL_S: Final = 1.0
 """A longer call sends the window back to 1; waiting deliveries that cannot start within this time are returned."""
@@ -19,24 +19,24 @@ BODY_BUDGET_BYTES: Final = 32 * 1024 * 1024
 class Window:
     """The memory of the last 20 calls. `fixed` is a number from the configuration, None for `auto`."""
 
-    __slots__ = ("_bodies", "_fixed", "_maximum", "_times", "_total_s")
+    __slots__ = ("_bodies", "_fixed", "_maximum", "_times_us", "_total_us")
 
     def __init__(self, fixed: int | None, maximum: int) -> None:
         self._fixed = fixed
         self._maximum = maximum
-        self._times: deque[float] = deque(maxlen=CALLS_TO_GROW)
+        self._times_us: deque[int] = deque(maxlen=CALLS_TO_GROW)
         self._bodies: deque[int] = deque(maxlen=CALLS_TO_GROW)
-        self._total_s = 0.0
+        self._total_us = 0
 
     def called(self, duration_s: float) -> None:
         """A call took so long."""
         if duration_s > SLOW_CALL_S:
             self.fall()
-        times = self._times
+        times = self._times_us
         if len(times) == CALLS_TO_GROW:
-            self._total_s -= times[0]
-        times.append(duration_s)
-        self._total_s += duration_s
+            self._total_us -= times[0]
+        times.append(round(duration_s * 1e6))
+        self._total_us += times[-1]
 
     def received(self, body_bytes: int) -> None:
         """A body of this size arrived."""
@@ -44,23 +44,23 @@ class Window:
 
     def fall(self) -> None:
         """The runtime was restarted, or a call is slow: begin again with 1."""
-        self._times.clear()
-        self._total_s = 0.0
+        self._times_us.clear()
+        self._total_us = 0
 
     @property
     def mean_s(self) -> float | None:
         """Mean handler time of the last calls; None before the first."""
-        return max(self._total_s, 0.0) / len(self._times) if self._times else None
+        return self._total_us / 1e6 / len(self._times_us) if self._times_us else None
 
     @property
     def size(self) -> int:
         """Deliveries that may be unsettled now, at least 1."""
         if self._fixed is not None:
             wanted = self._fixed
-        elif len(self._times) < CALLS_TO_GROW:
+        elif len(self._times_us) < CALLS_TO_GROW:
             return 1
         else:
-            wanted = min(int(TARGET_S * CALLS_TO_GROW / max(self._total_s, 1e-9)), self._maximum)
+            wanted = min(TARGET_US * CALLS_TO_GROW // max(self._total_us, 1), self._maximum)
         largest = max(self._bodies, default=0)
         if largest * wanted > BODY_BUDGET_BYTES:
             wanted = BODY_BUDGET_BYTES // largest

@@ -1,0 +1,258 @@
+"""A mesh of real processes for tests: sidecars and runtimes around one SQLite file, watched from outside.
+
+Used by tests of the sidecar (tests/contract/test_sidecar_*.py, tests/sidecar). Everything started through a `Mesh` is killed, by pid,
+when the mesh is closed.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asya_transport.admin import Counts, Stored
+from asya_transport.choose import open_admin
+from asya_transport.port import Outcome
+
+from tests.support.wait import short_tmp, until
+
+HANDLERS = Path(__file__).parent / "handlers"
+NAMESPACE = "ns"
+
+
+def runtime_file() -> Path:
+    """The one file of the runtime."""
+    spec = importlib.util.find_spec("asya_runtime")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin)
+
+
+def envelope(payload: Any = None, **members: Any) -> dict[str, Any]:
+    """E of the contract: id e-1, from nowhere, at `a`, then `b`."""
+    base = {"id": "e-1", "route": {"prev": [], "curr": "a", "next": ["b"]}, "payload": {"x": 1}}
+    if payload is not None:
+        base["payload"] = payload
+    return base | members
+
+
+def route(*names: str, at: int = 0) -> dict[str, Any]:
+    """The new shape of a route, `at` hops done."""
+    curr = names[at] if at < len(names) else ""
+    return {"prev": list(names[:at]), "curr": curr, "next": list(names[at + 1 :])}
+
+
+class Process:
+    """A child with its output in a file."""
+
+    def __init__(self, command: list[str], env: Mapping[str, str], log: Path, cwd: Path | None = None) -> None:
+        self.log_path = log
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("ASYA_", "OTEL_"))}
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(command, env=clean | dict(env), stdout=output, stderr=output, cwd=cwd)
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def log(self) -> str:
+        """Everything it has written."""
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Its JSON log lines."""
+        found = []
+        for line in self.log.splitlines():
+            if line.startswith("{") and line.endswith("}"):
+                found.append(json.loads(line))
+        return found
+
+    def terminate(self) -> None:
+        self.popen.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def exit_code(self, within_s: float = 15.0) -> int:
+        """Wait for its end."""
+        return self.popen.wait(within_s)
+
+
+class Runtime(Process):
+    """A real runtime."""
+
+    def __init__(self, folder: Path, log: Path, handler: str, env: Mapping[str, str]) -> None:
+        self.folder = folder
+        base = {"ASYA_HANDLER": handler, "ASYA_SOCKET_DIR": str(folder), "PYTHONPATH": str(HANDLERS)}
+        super().__init__([sys.executable, str(runtime_file())], base | dict(env), log, cwd=HANDLERS)
+
+
+class Sidecar(Process):
+    """A real sidecar."""
+
+    def __init__(self, log: Path, env: Mapping[str, str]) -> None:
+        super().__init__([sys.executable, "-m", "asya_sidecar"], env, log)
+
+    @property
+    def address(self) -> str:
+        """Where it answers HTTP, as its log says."""
+        return str(until(self._address, 20, what="address of the sidecar's status server"))
+
+    def _address(self) -> str | None:
+        if self.popen.poll() is not None:
+            raise AssertionError(f"the sidecar ended with {self.popen.returncode}:\n{self.log[-2000:]}")
+        return next((line["metrics"] for line in self.lines if line["msg"] == "starting"), None)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a GET."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is not ready."""
+        reasons: list[str] = json.loads(self.get("/readyz")[1])["reasons"]
+        return reasons
+
+    def ready(self) -> "Sidecar":
+        """Wait until it is."""
+        until(lambda: self.get("/readyz")[0] == 200, 20, what="the sidecar is ready")
+        return self
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of one series, the prefix left out; the labels given must all be there."""
+        for line in self.get("/metrics")[1].splitlines():
+            if line.startswith((f"asya_actor_{name}{{", f"asya_actor_{name} ")) and all(
+                f'{label}="{value}"' in line for label, value in labels.items()
+            ):
+                return float(line.rsplit(" ", 1)[1])
+        raise AssertionError(f"no series {name} {labels}")
+
+    def done(self) -> list[dict[str, Any]]:
+        """The lines that say what became of each delivery."""
+        return [line for line in self.lines if line["msg"] == "envelope done"]
+
+
+class Mesh:
+    """One SQLite file and the processes around it."""
+
+    def __init__(self, folder: Path, *actors: str, namespace: str = NAMESPACE) -> None:
+        self.folder = folder
+        self.namespace = namespace
+        self.database = folder / "mesh.db"
+        self.calls_path = folder / "calls"
+        self.calls_path.touch()
+        self.admin = open_admin("sqlite", sqlite_path=self.database)
+        self._processes: list[Process] = []
+        self.declare("a", "b", "x-sink", "x-sump", *actors)
+
+    def queue(self, actor: str) -> str:
+        return f"asya-{self.namespace}-{actor}"
+
+    def declare(self, *actors: str) -> None:
+        for actor in actors:
+            self.admin.declare(self.queue(actor))
+
+    def runtime(self, handler: str = "act", name: str = "a", **env: str) -> Runtime:
+        """Start a runtime whose socket lies in the folder `name`."""
+        folder = self.folder / name
+        base = {"CALLS": str(self.calls_path)}
+        runtime = Runtime(folder, self.folder / f"{name}-runtime.log", f"sidecar_handlers.{handler}", base | env)
+        self._processes.append(runtime)
+        return runtime
+
+    def sidecar(self, name: str = "a", **env: str) -> Sidecar:
+        """Start a sidecar for actor `name` that speaks to the runtime in the folder `name`."""
+        base = {
+            "ASYA_ACTOR_NAME": name,
+            "ASYA_NAMESPACE": self.namespace,
+            "ASYA_TRANSPORT": "sqlite",
+            "ASYA_SQLITE_PATH": str(self.database),
+            "ASYA_SOCKET_DIR": str(self.folder / name),
+            "ASYA_METRICS_ADDR": "127.0.0.1:0",
+        }
+        log = self.folder / f"{name}-sidecar-{len(self._processes)}.log"
+        sidecar = Sidecar(log, base | env)
+        self._processes.append(sidecar)
+        return sidecar
+
+    def pair(self, handler: str = "act", name: str = "a", **env: str) -> tuple[Sidecar, Runtime]:
+        """Both, and the sidecar consumes."""
+        runtime = self.runtime(handler, name, **{key: value for key, value in env.items() if key in RUNTIME_VARIABLES})
+        return self.sidecar(name, **env).ready(), runtime
+
+    def send(self, message: dict[str, Any] | bytes, actor: str = "a", **properties: Any) -> None:
+        """Put a message into an actor's queue; a dict gets its id as message id."""
+        if isinstance(message, dict):
+            properties.setdefault("message_id", message.get("id"))
+            message = json.dumps(message).encode()
+        outcome = self.admin.publish(self.queue(actor), message, **properties)
+        assert outcome is Outcome.CONFIRMED, outcome
+
+    def stored(self, actor: str, limit: int = 1000) -> list[Stored]:
+        return self.admin.peek(self.queue(actor), limit)
+
+    def at(self, actor: str, limit: int = 1000) -> list[dict[str, Any]]:
+        """Envelopes in an actor's queue."""
+        return [json.loads(stored.body) for stored in self.stored(actor, limit)]
+
+    def counts(self, actor: str) -> Counts:
+        return self.admin.counts(self.queue(actor))
+
+    def is_empty(self, actor: str) -> bool:
+        """Nothing queued, delayed or in somebody's hands."""
+        counts = self.counts(actor)
+        return not (counts.queued or counts.processing or counts.delayed)
+
+    def arrived(self, actor: str, count: int = 1, within_s: float = 20.0) -> list[dict[str, Any]]:
+        """Wait until so many envelopes are in the queue of `actor`."""
+        until(lambda: len(self.at(actor)) >= count, within_s, what=f"{count} messages at {actor}")
+        return self.at(actor)
+
+    def arrived_one(self, actor: str, envelope_id: str, within_s: float = 20.0) -> dict[str, Any]:
+        """Wait for the envelope with this id in the queue of `actor`."""
+
+        def find() -> dict[str, Any] | None:
+            return next((found for found in self.at(actor) if found["id"] == envelope_id), None)
+
+        found = until(find, within_s, what=f"{envelope_id} at {actor}")
+        assert found is not None
+        return found
+
+    def calls(self) -> list[Any]:
+        """Payloads the handlers were called with, in order."""
+        return [json.loads(line) for line in self.calls_path.read_text().splitlines()]
+
+    def close(self) -> None:
+        for process in self._processes:
+            if process.popen.poll() is None:
+                process.kill()
+        self.admin.close()
+
+
+RUNTIME_VARIABLES = ("ASYA_HANDLER_MODE", "ASYA_ENABLE_VALIDATION", "ASYA_MAX_MESSAGE_BYTES")
+
+
+@contextmanager
+def mesh(*actors: str) -> Iterator[Mesh]:
+    """A mesh in a short folder of its own, closed at the end whatever happens."""
+    with short_tmp() as folder:
+        opened = Mesh(folder, *actors)
+        try:
+            yield opened
+        finally:
+            opened.close()

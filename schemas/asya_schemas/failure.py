@@ -5,16 +5,42 @@ Used by the sidecar for everything it sends to the sump. Must not decide that so
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from asya_schemas.envelope import Envelope
+from asya_schemas import headers as reserved
+from asya_schemas import strictjson
+from asya_schemas.envelope import Envelope, encode, stamped
 from asya_schemas.errors import ErrorInfo
+from asya_schemas.limits import REFUSED_BODY_BYTES
 from asya_schemas.refusal import Refused
+from asya_schemas.route import Route
+from asya_schemas.salvage import salvage
+from asya_schemas.status import Status
+
+ERROR_CODES: Final[Mapping[str, str]] = {
+    "RuntimeError": "processing_error",
+    "PolicyExhausted": "processing_error",
+    "Timeout": "timeout_error",
+    "Crashed": "crash_error",
+    "ParseError": "msg_parsing_error",
+    "ValidationError": "msg_parsing_error",
+    "RouteMismatch": "route_error",
+    "HopLimit": "route_error",
+    "RoutedToSump": "route_error",
+    "UnknownActor": "route_error",
+    "OutputTooLarge": "output_error",
+    "ProtocolError": "connection_error",
+}
 
 
 def error_code(reason: str) -> str:
     """`payload.error` of a reason in the contract's table. Raises KeyError for a reason that is not in it."""
-    raise NotImplementedError
+    return ERROR_CODES[reason]
 
 
 def error_envelope(
@@ -29,8 +55,37 @@ def error_envelope(
 ) -> bytes:
     """Encoded error envelope of at most `max_bytes`, from the envelope as received (or, for UnknownActor, as the
     undeliverable frame). `actor` is the one that failed: the sidecar's own.
+
+    Only a `max_bytes` smaller than the head of a message can be exceeded, and then there is nothing left to leave out.
     """
-    raise NotImplementedError
+    left = replace(envelope, headers=reserved.with_header(envelope.headers, reserved.FIRST_ATTEMPT, None))
+    code = strictjson.text(error_code(reason))
+    body = b""
+    for shorter, original in _ever_smaller(left, error):
+        payload = b'{"error":%b,"details":%b,%b}' % (code, shorter.details(), original)
+        status = left.status.failed(actor, reason, shorter, now, max_attempts)
+        body = encode(replace(left, payload=payload, status=status))
+        if len(body) <= max_bytes:
+            return body
+    # Still too long, so what fills it is neither error nor payload. The mesh's own words are what must arrive.
+    kept = {name: value for name, value in left.headers.items() if reserved.is_reserved(name)}
+    bare = replace(left, payload=payload, headers=kept, extra={}, route=replace(left.route, extra={}))
+    return encode(replace(bare, status=replace(status, extra={})))
+
+
+def encode_fitting(envelope: Envelope, error: ErrorInfo, max_bytes: int) -> bytes | None:
+    """Encode an input that carries `error` in its status (retry, recovery), cut as an error envelope if need be.
+
+    None when it does not fit even so: then it becomes an error envelope with reason OutputTooLarge.
+    """
+    body = encode(envelope)
+    if len(body) <= max_bytes:
+        return body
+    for shorter in error.shortened():
+        body = encode(replace(envelope, status=replace(envelope.status, error=shorter.status_error())))
+        if len(body) <= max_bytes:
+            return body
+    return None
 
 
 def refused_envelope(
@@ -43,12 +98,52 @@ def refused_envelope(
     max_bytes: int,
 ) -> bytes:
     """Encoded envelope of at most `max_bytes` around a body that was refused when `actor` read it."""
-    raise NotImplementedError
+    read = salvage(body, transport_message_id, refusal)
+    broken = refusal.verdict == "parse_error"
+    message = f"Failed to parse message: {refusal.message}" if broken else refusal.message
+    error = ErrorInfo(refusal.type, message, code=refusal.code, path=refusal.path)
+    made = Envelope(
+        id=read.id,
+        parent_id=read.parent_id,
+        route=Route((), actor, ()),
+        headers=read.headers,
+        payload=_refused_payload(body, error, REFUSED_BODY_BYTES),
+        status=Status().failed(actor, refusal.type, error, now),
+    )
+    wrapped = encode(stamped(made))
+    if len(wrapped) > max_bytes:
+        made = replace(made, headers={})
+        wrapped = encode(stamped(made))
+    if len(wrapped) > max_bytes:
+        # Base64 makes four bytes of three.
+        kept_bytes = max(0, REFUSED_BODY_BYTES - (len(wrapped) - max_bytes + 4) * 3 // 4)
+        wrapped = encode(stamped(replace(made, payload=_refused_payload(body, error, kept_bytes))))
+    return wrapped
 
 
-def encode_fitting(envelope: Envelope, error: ErrorInfo, max_bytes: int) -> bytes | None:
-    """Encode an input that carries `error` in its status (retry, recovery), cut as an error envelope if need be.
+def _ever_smaller(envelope: Envelope, error: ErrorInfo) -> Iterator[tuple[ErrorInfo, bytes]]:
+    """Error and member for the original payload, from the whole to the least."""
+    whole = b'"original_payload":' + envelope.payload
+    yield error, whole
+    shorter = error
+    for shorter in error.shortened():
+        yield shorter, whole
+    digest = hashlib.sha256(envelope.payload).hexdigest().encode()
+    yield shorter, b'"original_payload_omitted":{"bytes":%d,"sha256":"%b"}' % (len(envelope.payload), digest)
 
-    None when it does not fit even so: then it becomes an error envelope with reason OutputTooLarge.
-    """
-    raise NotImplementedError
+
+def _refused_payload(body: bytes, error: ErrorInfo, kept_bytes: int) -> bytes:
+    original = {
+        "encoding": b'"base64"',
+        "data": strictjson.text(base64.b64encode(body[:kept_bytes]).decode()),
+        "bytes": b"%d" % len(body),
+        "sha256": strictjson.text(hashlib.sha256(body).hexdigest()),
+        "truncated": b"true" if len(body) > kept_bytes else b"false",
+    }
+    return strictjson.object_of(
+        {
+            "error": strictjson.text(error_code(error.type)),
+            "details": error.details(),
+            "original_body": strictjson.object_of(original),
+        }
+    )

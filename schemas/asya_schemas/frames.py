@@ -6,10 +6,14 @@ Used by the sidecar. Must not decide where a frame is sent: that follows from it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from asya_schemas import headers as reserved
+from asya_schemas import strictjson
 from asya_schemas.envelope import Envelope
-from asya_schemas.route import Route
+from asya_schemas.names import child_id
+from asya_schemas.refusal import Refused
+from asya_schemas.route import Route, follows, parse_route
 
 
 class ProtocolError(Exception):
@@ -27,7 +31,7 @@ class Frame:
 
 def read_answer(body: bytes, envelope: Envelope) -> list[Frame]:
     """The frames of a 200 answer `{"frames": [..]}`, each checked against the input. Raises ProtocolError."""
-    raise NotImplementedError
+    return [read_frame(raw, envelope, checked=True) for raw in _frames_in(body)]
 
 
 def read_frame(raw: bytes, envelope: Envelope, checked: bool = False) -> Frame:
@@ -35,11 +39,76 @@ def read_frame(raw: bytes, envelope: Envelope, checked: bool = False) -> Frame:
 
     `checked` says that the text is known to be strict JSON already.
     """
-    raise NotImplementedError
+    found = _members(raw, checked)
+    if "payload" not in found:
+        raise ProtocolError("runtime sent a frame without payload")
+    given = found.get("headers", b"null")
+    headers = {} if given == b"null" else strictjson.members_of(given)
+    if headers is None:
+        raise ProtocolError("runtime sent a frame whose headers are no object")
+    return Frame(found["payload"], _checked_route(found.get("route", b"null"), envelope.route), headers)
+
+
+def payloads_of(body: bytes) -> list[bytes]:
+    """Payloads of a 200 answer, routes not looked at: for end actors, which route nothing. Raises ProtocolError."""
+    return [payload_of(raw, checked=True) for raw in _frames_in(body)]
+
+
+def payload_of(raw: bytes, checked: bool = False) -> bytes:
+    """Payload of one frame of an end actor's runtime. Raises ProtocolError."""
+    found = _members(raw, checked)
+    if "payload" not in found:
+        raise ProtocolError("runtime sent a frame without payload")
+    return found["payload"]
 
 
 def made_of(envelope: Envelope, frames: Sequence[Frame]) -> list[Envelope]:
     """The envelopes the frames become: ids, parent ids, reserved headers, `x-asya-children`; shape, extra and
     status are the input's. The sidecar sets the status of each by where it is sent.
     """
-    raise NotImplementedError
+    # The first attempt was at this actor, which they all leave.
+    given = reserved.with_header(envelope.headers, reserved.FIRST_ATTEMPT, None)
+    children = reserved.count_of(given, reserved.CHILDREN) + len(frames) - 1
+    childless = reserved.with_header(given, reserved.CHILDREN, None)
+    counted = childless | ({reserved.CHILDREN: b"%d" % children} if children > 0 else {})
+    return [_made(envelope, frame, index, childless if index else counted) for index, frame in enumerate(frames)]
+
+
+def _made(envelope: Envelope, frame: Frame, index: int, given: Mapping[str, bytes]) -> Envelope:
+    route = replace(frame.route, old_shape=envelope.route.old_shape, extra=envelope.route.extra)
+    headers = reserved.with_reserved_of(given, frame.headers)
+    if index == 0:
+        return replace(envelope, route=route, headers=headers, payload=frame.payload)
+    new_id = child_id(envelope.id, envelope.route.hops, index)
+    return replace(envelope, id=new_id, parent_id=envelope.id, route=route, headers=headers, payload=frame.payload)
+
+
+def _frames_in(body: bytes) -> list[bytes]:
+    listed = _members(body, checked=False).get("frames", b"")
+    frames = strictjson.items_of(listed)
+    if not frames:
+        raise ProtocolError("runtime answered 200 without a list of frames")
+    return frames
+
+
+def _members(raw: bytes, checked: bool) -> dict[str, bytes]:
+    try:
+        found = strictjson.members_of(raw) if checked else strictjson.members(raw)
+    except Refused as refusal:
+        raise ProtocolError(f"runtime sent no strict JSON object: {refusal.message}") from None
+    if found is None:
+        raise ProtocolError("runtime sent a frame that is no object")
+    return found
+
+
+def _checked_route(raw: bytes, before: Route) -> Route:
+    try:
+        after = parse_route(raw)
+    except Refused as refusal:
+        raise ProtocolError(f"runtime sent a frame with a broken route: {refusal.message}") from None
+    if not follows(before, after):
+        raise ProtocolError(
+            f"runtime sent a frame whose route is not one hop behind the input's: "
+            f"{after.hops} hops done after {before.hops}, or another history"
+        )
+    return after

@@ -2,21 +2,42 @@
 
 Used by everything that reads a message, an answer or a report. A full decode of 1 MB costs some 7 ms; so the
 grammar is checked by a parser that builds nothing, and what that parser is lenient about (encoding, depth, numbers,
-surrogates) first by cheap necessary conditions, and exactly only where one of them is suspicious.
+surrogates) is looked at by `suspicion`: cheap necessary conditions first, exactly only where one of them holds.
 Must not recurse on the body and must build nothing from it before every limit has been applied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import json
+import re
+from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring_ascii
+from typing import Any, Final
+
+import msgspec
 
 from asya_schemas.limits import READ_DEPTH
+from asya_schemas.refusal import Refused, unparsable
+from asya_schemas.suspicion import check_encoding, check_numbers, deeper_than, has_lone_surrogate, outside_if_cheap
+
+_RAW: Final = msgspec.json.Decoder(msgspec.Raw)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_STR: Final = msgspec.json.Decoder(str)
+# A path is for people; who makes a name of a megabyte does not get it into the log.
+_PATH_CHARACTERS: Final = 64
+_SPACE: Final = re.compile(rb"[ \t\n\r]*")
+_TEXT: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def check(body: bytes, depth: int = READ_DEPTH) -> None:
     """Raise Refused (parse_error: encoding, depth, syntax, number) unless `body` is one strict JSON value."""
-    raise NotImplementedError
+    outside = _check_before(body, depth)
+    try:
+        _RAW.decode(body)
+    except msgspec.DecodeError as error:
+        raise _syntax(error) from None
+    check_numbers(body, outside)
 
 
 def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> dict[str, bytes]:
@@ -25,24 +46,116 @@ def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> 
     With `unique` (how to call the object, in words) a repeated key is refused with code `duplicate`.
     Raises Refused, also with code `object` when `body` is another JSON value.
     """
-    raise NotImplementedError
+    outside = _check_before(body, depth)
+    try:
+        found = _OBJECT.decode(body)
+    except msgspec.ValidationError:
+        check(body, depth)
+        raise unparsable("object", "body is JSON, but no object") from None
+    except msgspec.DecodeError as error:
+        raise _syntax(error) from None
+    check_numbers(body, outside)
+    taken = {key: bytes(value) for key, value in found.items()}
+    if unique is not None:
+        check_unique(body, taken, unique)
+    return taken
+
+
+def members_of(raw: bytes) -> dict[str, bytes] | None:
+    """Members of a JSON text already known to be strict; None when it is no object. Of repeated keys the last wins."""
+    if raw[:1] != b"{":
+        return None
+    return {key: bytes(value) for key, value in _OBJECT.decode(raw).items()}
+
+
+def items_of(raw: bytes) -> list[bytes] | None:
+    """Items of a JSON text already known to be strict; None when it is no list."""
+    if raw[:1] != b"[":
+        return None
+    return [bytes(item) for item in _LIST.decode(raw)]
+
+
+def check_unique(raw: bytes, found: Mapping[str, bytes], name: str) -> None:
+    """Raise Refused (`duplicate`) when the object text `raw`, whose members are `found`, names a key twice.
+
+    A compact object without repeats is exactly as long as its members need, and nearly all are. Otherwise the text is
+    walked: `found` has the keys in order of their first appearance, so any repeat breaks the step of walk and mapping.
+    """
+    if len(raw) == 1 + 4 * len(found) + sum(map(len, found)) + sum(map(len, found.values())) or not found:
+        return
+    position = _skip(raw, 0, b"{")
+    for key, value in found.items():
+        text = _TEXT.match(raw, position)
+        if text is None or _STR.decode(text[0]) != key:
+            break
+        position = _skip(raw, text.end(), b":")
+        if not raw.startswith(value, position):
+            break
+        position = _SPACE.match(raw, position + len(value)).end()  # type: ignore[union-attr]  # matches the empty text
+        if raw[position : position + 1] == b"}":
+            return
+        position = _skip(raw, position, b",")
+    else:
+        key = _STR.decode(_TEXT.match(raw, position)[0])  # type: ignore[index]  # a member must follow the comma
+    raise unparsable("duplicate", f"{name} has a member twice", key[:_PATH_CHARACTERS])
 
 
 def loads(body: bytes, depth: int = READ_DEPTH) -> Any:
     """Decode strict JSON; raises Refused like `check`. For small bodies: answers, errors, settings."""
-    raise NotImplementedError
+    check(body, depth)
+    return json.loads(body)
 
 
 def dumps(value: Any) -> bytes:
     """Compact strict JSON in ASCII. Raises ValueError for NaN, infinity and unpaired surrogates."""
-    raise NotImplementedError
+    body = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    if has_lone_surrogate(body):
+        raise ValueError("a text has an unpaired surrogate")
+    return body
 
 
 def text(value: str) -> bytes:
     """A JSON text in ASCII, quotes included; an unpaired surrogate becomes U+FFFD, so the result is always valid."""
-    raise NotImplementedError
+    if not value.isascii():
+        value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return encode_basestring_ascii(value).encode("ascii")
 
 
 def object_of(parts: Mapping[str, bytes]) -> bytes:
     """A compact JSON object whose values are already JSON text."""
-    raise NotImplementedError
+    return b"{" + b",".join([text(key) + b":" + value for key, value in parts.items()]) + b"}"
+
+
+def list_of(texts: Iterable[str]) -> bytes:
+    """A compact JSON list of texts."""
+    return b"[" + b",".join(map(text, texts)) + b"]"
+
+
+def text_in(raw: bytes | None) -> str | None:
+    """The text a JSON text holds; None when it is another value or absent."""
+    return _STR.decode(raw) if raw is not None and raw[:1] == b'"' else None
+
+
+def integer_in(raw: bytes | None) -> int | None:
+    """The integer a JSON text holds, written without fraction or exponent; None when it is another value or absent."""
+    if raw is None or not raw.removeprefix(b"-").isdigit():
+        return None
+    return int(raw)
+
+
+def _check_before(body: bytes, depth: int) -> bytes | None:
+    check_encoding(body)
+    outside = outside_if_cheap(body)
+    if deeper_than(body, outside, depth):
+        raise unparsable("depth", f"body has more than {depth} containers inside each other")
+    return outside
+
+
+def _syntax(error: msgspec.DecodeError) -> Refused:
+    what = str(error).removeprefix("JSON is malformed: ")
+    return unparsable("syntax", f"body is not valid JSON: {what[:1].lower()}{what[1:]}")
+
+
+def _skip(raw: bytes, position: int, mark: bytes) -> int:
+    """Behind `mark` and the white space around it; the text is known to be valid, so the mark is there."""
+    return _SPACE.match(raw, raw.index(mark, position) + 1).end()  # type: ignore[union-attr]  # matches the empty text

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from asya_cli.local.container_status import Ended, Facts, restart_delay_s
 from asya_cli.local.launch import Launch, Refused
-from asya_cli.local.process import Process
+from asya_cli.local.process import Group, Process
+from asya_cli.local.tasks import Tasks
 
 # A container that the machine refuses to start (no interpreter, no value) is tried again this often: a file may appear.
 REFUSED_RETRY_S = 5.0
@@ -24,10 +25,18 @@ MESSAGE_BYTES = 2048
 class Container:
     """One supervised process. `start` begins, `stop` ends it for good, `replace` ends one life for a new one."""
 
-    def __init__(self, name: str, launch: Callable[[], Launch | Refused], group: int, on_change: Callable[[], None]):
+    def __init__(
+        self,
+        name: str,
+        launch: Callable[[], Launch | Refused],
+        group: Group,
+        tasks: Tasks,
+        on_change: Callable[[], None],
+    ) -> None:
         self.facts = Facts(name)
         self._launch = launch
         self._group = group
+        self._tasks = tasks
         self._on_change = on_change
         self._process: Process | None = None
         self._failures = 0
@@ -42,17 +51,12 @@ class Container:
     def start(self) -> None:
         """Start the first life now, and keep it going on the running loop."""
         self._begin()
-        self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"container {self.facts.name}")
+        self._task = self._tasks.spawn(self._keep(), f"container {self.facts.name}")
 
     @property
     def process(self) -> Process | None:
         """The process that runs now."""
         return self._process if self._process is not None and self._process.running else None
-
-    @property
-    def supervisor(self) -> "asyncio.Task[None] | None":
-        """The task that keeps it, for the one who watches for faults of our own."""
-        return self._task
 
     def set_ready(self, ready: bool) -> None:
         """What the readiness check found."""
@@ -89,7 +93,7 @@ class Container:
     async def gone(self) -> None:
         """Wait until nothing runs and nothing will."""
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
 
     async def _keep(self) -> None:
         while True:
@@ -115,7 +119,7 @@ class Container:
 
     def _spawn(self, launch: Launch) -> Launch | Refused:
         try:
-            self._process = Process(launch.argv, launch.env, launch.cwd, launch.log, self._group)
+            self._process = Process(launch.argv, launch.env, launch.cwd, launch.log, self._group.id)
         except OSError as error:
             what = error.filename or launch.argv[0]
             return Refused("RunContainerError", f'exec: "{launch.argv[0]}": {what}: {error.strerror}')

@@ -185,7 +185,7 @@ def _recipe(source: Source, label: str, document: Mapping[str, Any], desired: De
         database=settings.state_root / "mesh.db",
         logs=settings.state_root / "logs",
         base_env=settings.base_env,
-        values=settings.values,
+        values=_used(desired.pod_template, settings.values),
         value_sources=settings.value_sources,
         host=socket.gethostname(),
     )
@@ -199,6 +199,15 @@ def _on_a_folder(template: Mapping[str, Any], root: Path) -> dict[str, Any]:
             kept = [e for e in container["env"] if not e["name"].startswith(("ASYA_S3_", "ASYA_PERSISTENCE_MOUNT"))]
             container["env"] = [*kept, {"name": "ASYA_PERSISTENCE_MOUNT", "value": str(root)}]
     return changed
+
+
+def _used(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+    """The local values this template asks for, so that a change of another one restarts nothing."""
+    containers = template["spec"]["containers"]
+    if any(container.get("envFrom") for container in containers):
+        return dict(values)
+    asked = {e["name"] for container in containers for e in container.get("env") or () if e.get("valueFrom")}
+    return {name: value for name, value in values.items() if name in asked}
 
 
 def uid_of(thing: Mapping[str, Any]) -> str:

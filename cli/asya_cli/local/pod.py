@@ -20,6 +20,7 @@ from asya_cli.local.container import Container
 from asya_cli.local.container_status import container_status
 from asya_cli.local.launch import RUNTIME, SIDECAR, Launch, Place, Refused, runtime_launch, sidecar_launch
 from asya_cli.local.process import Group
+from asya_cli.local.tasks import Tasks
 
 # Unready: asked often, because somebody waits for it; the step grows so that a model that loads for minutes costs nothing.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.25
@@ -55,7 +56,7 @@ class Recipe:
 class Pod:
     """A running replica. `start` it on the loop; it is over when `stop` returns."""
 
-    def __init__(self, recipe: Recipe, ordinal: int, group: Group, on_change: Callable[[], None]) -> None:
+    def __init__(self, recipe: Recipe, ordinal: int, group: Group, tasks: Tasks, on_change: Callable[[], None]) -> None:
         self.recipe = recipe
         self.ordinal = ordinal
         self.name = f"{recipe.label}-{ordinal}"
@@ -67,10 +68,10 @@ class Pod:
         self._port = 0
         self._on_change = on_change
         self._look = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = tasks
         self._replaced: object = None
-        self.sidecar = Container(SIDECAR, self._sidecar, group.id, self._changed)
-        self.runtime = Container(RUNTIME, self._runtime, group.id, self._changed)
+        self.sidecar = Container(SIDECAR, self._sidecar, group, tasks, self._changed)
+        self.runtime = Container(RUNTIME, self._runtime, group, tasks, self._changed)
 
     def start(self) -> None:
         """Start both processes and watch them."""
@@ -79,7 +80,7 @@ class Pod:
         for container in (self.sidecar, self.runtime):  # the sidecar has more to load
             _rotate(self.logs / f"{container.facts.name.removeprefix('asya-')}.log")
             container.start()
-        self._spawn(self._watch_readiness())
+        self._tasks.spawn(self._watch_readiness(), f"readiness of {self.name}")
 
     @property
     def ready(self) -> bool:
@@ -90,11 +91,6 @@ class Pod:
     def template_hash(self) -> str:
         """Version of the template it was made from."""
         return self.recipe.template_hash
-
-    def tasks(self) -> list["asyncio.Task[None]"]:
-        """The tasks that must not fail."""
-        supervisors = (self.sidecar.supervisor, self.runtime.supervisor)
-        return [task for task in (*supervisors, *self._tasks) if task is not None]
 
     def look(self) -> None:
         """Something hints that readiness has changed: look now."""
@@ -107,7 +103,7 @@ class Pod:
             self._replaced = process
             self.runtime.expect_replacement()
             if process is not None:
-                self._spawn(self._end_runtime())
+                self._tasks.spawn(self._end_runtime(), f"replace runtime of {self.name}")
 
     async def stop(self) -> None:
         """Drain and end: the call in progress finishes if it can within the grace period."""
@@ -130,8 +126,6 @@ class Pod:
             container.signal(signal.SIGKILL)
         await self.sidecar.gone()
         await self.runtime.gone()
-        for task in self._tasks:
-            task.cancel()
         shutil.rmtree(self.sockets, ignore_errors=True)
         self._changed()
 
@@ -171,10 +165,6 @@ class Pod:
     def _changed(self) -> None:
         self._look.set()
         self._on_change()
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=f"pod {self.name}")
-        self._tasks.add(task)
 
     def _place(self) -> Place:
         recipe = self.recipe

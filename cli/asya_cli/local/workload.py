@@ -11,16 +11,18 @@ from asya_cli.local.moves import Replica, moves
 from asya_cli.local.plan import Planned, uid_of
 from asya_cli.local.pod import Pod, Recipe
 from asya_cli.local.process import Group
+from asya_cli.local.tasks import Tasks
 
 
 class Workload:
     """Keeps `replicas` pods of the newest version alive."""
 
-    def __init__(self, planned: Planned, group: Group, on_change: Callable[[], None]) -> None:
+    def __init__(self, planned: Planned, group: Group, tasks: Tasks, on_change: Callable[[], None]) -> None:
         self.pods: list[Pod] = []
         self.replicas = planned.replicas
         self._planned = planned
         self._group = group
+        self._tasks = tasks
         self._on_change = on_change
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -75,7 +77,7 @@ class Workload:
         return self._planned.desired is not None and self._planned.desired.workload["kind"] == "StatefulSet"
 
     def _start(self, recipe: Recipe, ordinal: int) -> None:
-        pod = Pod(recipe, ordinal, self._group, self._on_change)
+        pod = Pod(recipe, ordinal, self._group, self._tasks, self._on_change)
         self.pods.append(pod)
         pod.start()
 
@@ -85,13 +87,9 @@ class Workload:
             self.pods.remove(pod)
             self._on_change()
 
-        task = asyncio.get_running_loop().create_task(end(), name=f"stop {pod.name}")
+        task = self._tasks.spawn(end(), f"stop {pod.name}")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
-
-    def tasks(self) -> list["asyncio.Task[None]"]:
-        """The tasks that must not fail."""
-        return [*self._ending, *(task for pod in self.pods for task in pod.tasks())]
 
     def as_kubernetes(self, generation: int) -> dict[str, Any] | None:
         """The Deployment or StatefulSet as the API server would show it."""

@@ -1,0 +1,167 @@
+"""Starts a mesh: options, files, folder, lock, then `mesh.py`. Called by `verbs/up.py`.
+
+The one place of the local mesh that reads the environment and the command's options. Turns what can go wrong before the
+first replica runs into the command's own errors.
+"""
+
+import asyncio
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asya_cli import notes
+from asya_cli.errors import Unreachable, UsageMistake
+from asya_cli.local import values
+from asya_cli.local.display import Display, Lines
+from asya_cli.local.folder import AlreadyRunning, Folder, FolderUnusable
+from asya_cli.local.mesh import Inputs, Mesh, Unusable
+from asya_cli.local.plan import Settings, Source
+from asya_cli.local.process import Group
+from asya_transport.admin import TransportError
+from asya_transport.choose import open_admin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user typed behind `asya up`."""
+
+    paths: tuple[Path, ...]
+    handlers: Path | None = None
+    python: str | None = None
+    env: tuple[str, ...] = ()
+    env_files: tuple[Path, ...] = ()
+    max_replicas: int = 4
+    log_format: str = "text"
+
+
+def up(options: Options) -> None:
+    """Run the mesh until a signal.
+
+    Raises:
+        UsageMistake: files, folder or options cannot be used, or a mesh runs here already.
+        Unreachable: the embedded broker's file cannot be used.
+    """
+    folder = Folder.here()
+    check_paths(options)
+    try:
+        sources = read_sources(options.paths)
+        folder.make()
+        lock = folder.take()
+        inputs = Inputs(lambda: read_sources(options.paths), lambda: settings_of(options, folder), roots_of(options))
+        with lock:
+            asyncio.run(_run(folder, inputs, sources, display_for(options)))
+    except (Unusable, AlreadyRunning, FolderUnusable) as mistake:
+        raise UsageMistake(str(mistake)) from mistake
+    except TransportError as error:
+        raise Unreachable(str(error)) from error
+
+
+async def _run(folder: Folder, inputs: Inputs, sources: Sequence[Source], display: Display) -> None:
+    group = Group()
+    mesh = Mesh(folder, inputs, open_admin("sqlite", sqlite_path=folder.database), group, display)
+    try:
+        await mesh.run(sources, lambda: display.note(welcome(sources)))
+    finally:
+        display.close()
+
+
+def check_paths(options: Options) -> None:
+    """Raises UsageMistake for a path or folder that does not exist."""
+    for path in (*options.paths, *options.env_files):
+        if not path.exists():
+            raise UsageMistake(f"{path}: no such file or folder")
+    if options.handlers is not None and not options.handlers.is_dir():
+        raise UsageMistake(f"--handlers {options.handlers}: no such folder")
+
+
+def read_sources(paths: Sequence[Path]) -> list[Source]:
+    """The AsyncActors of these files and folders.
+
+    Raises:
+        Unusable: a file cannot be used, or there is no AsyncActor.
+    """
+    from asya_cli.files import load
+
+    loaded = load(paths)
+    errors = [problem for problem in loaded.problems if problem.severity == "error"]
+    if errors:
+        raise Unusable("\n".join(f"{e.file}:{e.line}:{e.col}: {e.message}" for e in errors))
+    if not loaded.actors:
+        where = ", ".join(str(path) for path in paths)
+        raise Unusable(f"no AsyncActor found in {where}: `asya new hello` writes one, then `asya up hello` runs it")
+    return [Source(actor.document, actor.file.resolve(), actor.line) for actor in loaded.actors]
+
+
+def settings_of(options: Options, folder: Folder) -> Settings:
+    """The settings as they are now: `.env` files are read anew.
+
+    Raises:
+        Unusable: a `.env` file or an assignment cannot be read.
+    """
+    files = options.env_files or default_env_files(options)
+    try:
+        known = values.gather(files, options.env)
+    except values.BadAssignment as mistake:
+        raise Unusable(str(mistake)) from mistake
+    return Settings(
+        here=Path.cwd(),
+        handlers=options.handlers.resolve() if options.handlers else None,
+        python=options.python,
+        max_replicas=options.max_replicas,
+        own_python=sys.executable,
+        script=runtime_script(),
+        state_root=folder.root,
+        environ=dict(os.environ),
+        values=known,
+        value_sources=" or ".join([*(str(file) for file in options.env_files or (".env",)), "--env NAME=value"]),
+    )
+
+
+def default_env_files(options: Options) -> tuple[Path, ...]:
+    """`.env` beside the files and in the current folder; the latter wins."""
+    beside = [path if path.is_dir() else path.parent for path in options.paths]
+    return tuple(dict.fromkeys((folder / ".env").resolve() for folder in (*beside, Path())))
+
+
+def roots_of(options: Options) -> tuple[Path, ...]:
+    """The files and folders to watch."""
+    return tuple(path.resolve() for path in options.paths)
+
+
+def runtime_script() -> Path:
+    """The runtime's file, found without importing it."""
+    spec = importlib.util.find_spec("asya_runtime")
+    if spec is None or spec.origin is None:
+        raise UsageMistake("asya_runtime.py is not installed beside this command: install asya-mesh again")
+    return Path(spec.origin)
+
+
+def display_for(options: Options) -> Display:
+    """The live table on a terminal, else lines."""
+    if options.log_format == "text" and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
+        from asya_cli.local.live import LiveTable
+
+        return LiveTable()
+    return Lines(as_json=options.log_format == "json")
+
+
+def welcome(sources: Sequence[Source]) -> str:
+    """The first lines: what to type next."""
+    names = [str(source.document["metadata"]["name"]) for source in sources]
+    first = next((name for name in names if not name.startswith("x-")), names[0])
+    return "\n".join(
+        [
+            f"{len(names)} actor{'s' if len(names) != 1 else ''}: {', '.join(names)}",
+            f"""send:  asya send {first} --payload '{{"name": "you"}}' --follow""",
+            "look:  asya get, asya explain ACTOR, asya graph    results: .asya/results    stop: Ctrl-C",
+        ]
+    )
+
+
+def say_notes(lines: Sequence[str]) -> None:
+    """Notes of a start on stderr."""
+    for line in lines:
+        notes.say(line)

@@ -1,0 +1,72 @@
+"""Reads what replicas append to their log files. Called by `mesh.py` a few times a second; keeps no thread and no watch.
+
+Files rather than pipes: a replica never waits for us, and a line survives whoever should have read it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# One look takes at most this much per file, so that a chatty handler cannot hold up the mesh; the rest comes next time.
+LARGEST_STEP_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One whole line of one process of one replica."""
+
+    actor: str
+    pod: str
+    process: str  # sidecar or runtime
+    text: bytes
+
+
+class Tail:
+    """The log files of the present replicas."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, _Follower] = {}
+
+    def follow(self, file: Path, actor: str, pod: str) -> None:
+        """Read `file` from its present end on; the name of the process is the file's."""
+        if file not in self._files:
+            self._files[file] = _Follower(file, actor, pod)
+
+    def forget(self, file: Path) -> None:
+        """Read it no more."""
+        self._files.pop(file, None)
+
+    def new_lines(self) -> Iterator[Line]:
+        """What was appended since the last call, whole lines only."""
+        for follower in list(self._files.values()):
+            yield from follower.new_lines()
+
+
+class _Follower:
+    def __init__(self, file: Path, actor: str, pod: str) -> None:
+        self._file = file
+        self._who = (actor, pod, file.stem)
+        try:
+            self._offset = file.stat().st_size
+        except FileNotFoundError:
+            self._offset = 0
+        self._rest = b""
+
+    def new_lines(self) -> Iterator[Line]:
+        try:
+            size = self._file.stat().st_size
+        except FileNotFoundError:
+            return
+        if size < self._offset:  # begun anew
+            self._offset, self._rest = 0, b""
+        if size == self._offset:
+            return
+        with self._file.open("rb") as file:
+            file.seek(self._offset)
+            chunk = file.read(LARGEST_STEP_BYTES)
+        self._offset += len(chunk)
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > LARGEST_STEP_BYTES:
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            yield Line(*self._who, line)

@@ -15,7 +15,9 @@ from pydantic.alias_generators import to_camel
 from asya_schemas.limits import MAX_MESSAGE_BYTES
 from asya_schemas.names import check_template, is_actor_name
 
-DEFAULT_DELAY_TIERS = tuple(["100ms", "200ms", "500ms", "1s", "2s", "3s", "5s", "10s", "15s", "30s", "1m", "2m", "5m", "10m", "15m", "30m", "1h"])
+DEFAULT_DELAY_TIERS = (
+    "100ms", "200ms", "500ms", "1s", "2s", "3s", "5s", "10s", "15s", "30s", "1m", "2m", "5m", "10m", "15m", "30m", "1h",
+)  # fmt: skip
 DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 Duration = Annotated[str, StringConstraints(pattern=DURATION, max_length=32)]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -343,7 +345,7 @@ def transport_of(name: Any, value: Any, problems: list[str]) -> Transport | None
         problems.append(line((*path, "type"), f"{wanted}; known are rabbitmq and sqs"))
         return None
     config = validated(model, value.get("config") or {}, (*path, "config"), problems)
-    return None if config is None else Transport(type=kind, enabled=enabled, config=config)
+    return None if config is None else Transport.model_validate({"type": kind, "enabled": enabled, "config": config})
 
 
 def validated(model: type[M], value: Any, path: tuple[str, ...], problems: list[str]) -> M | None:

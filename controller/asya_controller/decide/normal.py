@@ -31,7 +31,8 @@ _KEPT_EMPTY = frozenset(
 _LIST_KEYS = {
     "containers": ("name",), "initContainers": ("name",), "ephemeralContainers": ("name",), "volumes": ("name",),
     "env": ("name",), "volumeMounts": ("mountPath",), "ports": ("containerPort", "protocol"),
-    "ownerReferences": ("uid",), "imagePullSecrets": ("name",), "hostAliases": ("ip",), "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "ownerReferences": ("uid",), "imagePullSecrets": ("name",), "hostAliases": ("ip",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
 }  # fmt: skip
 _DEFAULTED_KEYS = {"protocol": "TCP"}
 

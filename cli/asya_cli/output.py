@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from asya_cli.errors import Failure
 from asya_schemas.actor.yaml_text import to_yaml
 
 
@@ -32,10 +33,20 @@ def emit(value: Any, output: Output, table: Callable[[], str]) -> None:
 
 
 def write(text: str) -> None:
-    """Write text to stdout, with exactly one line end after it; nothing for empty text."""
-    if text:
+    """Write text to stdout, with exactly one line end after it; nothing for empty text or where stdout is closed.
+
+    Raises:
+        Failure: the data cannot be written, on a full disk for example. A reader that has gone is another matter.
+    """
+    if not text or sys.stdout is None:
+        return
+    try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(f"cannot write to stdout: {error.strerror}") from None
 
 
 def to_json(value: Any) -> str:

@@ -68,7 +68,9 @@ def _blocked(rule: Rule, malformed: list[Path]) -> bool:
 def _check(value: Any, schema: Schema, path: Path) -> Iterator[Problem]:
     kind = "int-or-string" if schema.get("x-kubernetes-int-or-string") else schema["type"]
     if not _is(value, kind):
-        yield _unexpected(path, expectation(schema), value, Cause.TYPE)
+        # The usual reason: text that YAML reads as a number or a boolean.
+        quotes = "text, so in quotes" if kind == "string" and isinstance(value, int | float) else expectation(schema)
+        yield _unexpected(path, quotes, value, Cause.TYPE)
     elif kind == "object":
         yield from _check_object(value, schema, path)
     elif kind == "array":

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Letters first, then what can mean nothing else inside a plain scalar.
-_PLAIN = re.compile(r"[A-Za-z_./$(][A-Za-z0-9_./$()@+=%~^-]*( [A-Za-z0-9_./$()@+=%~^-]+)*")
+_WORD = r"(?:[A-Za-z0-9_./$()@+=%~^,;'?!<>-]|:(?=[A-Za-z0-9_./]))+"
+_PLAIN = re.compile(rf"(?=[A-Za-z_./$(]){_WORD}(?: {_WORD})*")
 _MEANS_SOMETHING = re.compile(r"(?i)(y|n|yes|no|on|off|true|false|null|nan|inf|[.]nan|[.]inf|[.][0-9].*)")
 
 

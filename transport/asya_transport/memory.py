@@ -303,7 +303,17 @@ class MemoryTransport:
                 now,
             )
             self._hand[delivery] = message
+            self._hand_over(delivery, on_delivery)
+
+    def _hand_over(self, delivery: Delivery, on_delivery: Callable[[Delivery], None]) -> None:
+        try:
             on_delivery(delivery)
+        # Boundary to the consumer's code: its mistake costs this delivery, not the others (contract: sidecar, P10).
+        except Exception as error:  # noqa: BLE001
+            self._loop.call_exception_handler(
+                {"message": "the consumer made a mistake; the delivery goes back", "exception": error}
+            )
+            self.release_counted(delivery)
 
     def _set_reasons(self) -> None:
         reasons = {}

@@ -18,7 +18,8 @@ Without a connection a publish waits for one, 30 s at most: so "publish again" a
 a message that has not left yet. The body may not change while the future is open; it is not copied.
 
 Consuming. At most `window` deliveries are unsettled in a transport's hands; a settlement makes room at once. `pause` means that
-`on_delivery` is not called again before `resume`: what was on its way is returned. Nothing is settled by itself: a delivery that
+`on_delivery` is not called again before `resume`: what was on its way is returned. An `on_delivery` that raises costs its delivery a
+counted return and is told to the loop's exception handler; the others go on. Nothing is settled by itself: a delivery that
 nobody settles comes back to its queue when the process closes the transport, dies or loses its connection, and that counts.
 
 Generations. A delivery belongs to the connection it came through. When that is gone the generation is over: `alive` turns false for all
@@ -119,7 +120,7 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stop: nothing more is delivered, publishes under way get up to 1 s to be confirmed (then UNKNOWN), what is unsettled comes back."""
+        """Stop: nothing more is delivered, what was asked before gets 1 s to be done (else UNKNOWN, False), the unsettled comes back."""
         ...
 
     def consume(self, queue: str, on_delivery: Callable[[Delivery], None], window: int = 1) -> None:

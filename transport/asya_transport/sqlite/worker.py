@@ -92,7 +92,7 @@ class Worker:
         self._dead: set[str] = set()
         self._waiting: list[Work] = []
         self._trouble: dict[str, str] = {STARTING: f"{path} is not open yet"}
-        self._told: dict[str, str] = {}
+        self._told = dict(self._trouble)
         self._failures = 0
         self._retry_at = self._watch_at = 0.0
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from asya_controller.decide.config import OperatorConfig, RabbitMQ, Sqs, Transport
+from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.pod_policy import policy_violation
+from asya_controller.decide.transports import RabbitMQ, Sqs, Transport
 from asya_schemas.actor import effective
 from asya_schemas.actor.problems import Cause, Problem, Severity
 from asya_schemas.actor.validate import validate

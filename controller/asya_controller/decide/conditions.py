@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from asya_controller.decide.causes import Cause, cause_of, not_ready
 from asya_controller.decide.check import Violation
-from asya_controller.decide.config import RabbitMQ
 from asya_controller.decide.counts import Counts, scaling_enabled
 from asya_controller.decide.memory import SCALER_PATIENCE, condition, happened
 from asya_controller.decide.pods import time_of
 from asya_controller.decide.reasons import CLASS_OF, CLASS_ORDER, FAILED_CHECKS, USABLE_QUEUE
+from asya_controller.decide.transports import RabbitMQ
 from asya_controller.decide.wording import LONGEST_SERVER_WORDS, cut, masked, words
 from asya_controller.decide.world import Json, World
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asya_controller.decide.config import RabbitMQ, SecretRef, Sqs, Transport
+from asya_controller.decide.transports import RabbitMQ, SecretRef, Sqs, Transport
 from asya_schemas.actor import effective
 
 SCALE_DOWN_WINDOW_S = 300

@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from asya_controller.decide.config import OperatorConfig, RabbitMQ, SecretRef, Sqlite, Sqs, Transport
+from asya_controller.decide.config import OperatorConfig
+from asya_controller.decide.transports import RabbitMQ, SecretRef, Sqlite, Sqs, Transport
 from asya_schemas.actor import effective
 
 SOCKET_FOLDER = "/var/run/asya"

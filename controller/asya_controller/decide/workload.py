@@ -7,7 +7,7 @@ Must leave everything the author wrote as it is, apart from the fields the contr
 from collections.abc import Mapping
 from typing import Any
 
-from asya_controller.decide.config import OperatorConfig, Transport
+from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.normal import digest
 from asya_controller.decide.sidecar import (
     SOCKET_FOLDER,
@@ -16,6 +16,7 @@ from asya_controller.decide.sidecar import (
     max_message_bytes,
     sidecar_container,
 )
+from asya_controller.decide.transports import Transport
 from asya_schemas.actor import effective
 
 TEMPLATE_HASH = "asya.sh/template-hash"

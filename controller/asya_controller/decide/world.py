@@ -30,6 +30,8 @@ class QueueFacts:
     queued: int | None = None
     processing: int | None = None
     dead: int | None = None
+    created: bool = False
+    """Whether this look had to create a queue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from asya_sidecar.act import logs
+from asya_sidecar.act.health import Health
 from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.act.process import Exit, Sidecar
+from asya_sidecar.act.status_server import StatusServer
 from asya_sidecar.decide.decision import EXIT_CONFIGURATION
 from asya_sidecar.settings import ConfigurationError, Settings, from_environ
 
@@ -34,14 +36,24 @@ def main() -> int:
         queue=settings.queue,
     )
     metrics.log_lines_dropped = lambda: writer.dropped
-    end = asyncio.run(live(settings, metrics))
+    log = logs.logger()
+    health = Health(log, metrics.stalled)
+    server = StatusServer(settings.metrics_addr, health, metrics)
+    try:
+        address = server.start()
+    except OSError as error:
+        end = Exit(EXIT_CONFIGURATION, str(error))
+    else:
+        log.info("starting", metrics=f"{address.host}:{address.port}", transport=settings.transport)
+        end = asyncio.run(live(settings, log, metrics, health))
+        server.close()
     writer.close(FLUSH_S)
     return last_words(end, TERMINATION_LOG)
 
 
-async def live(settings: Settings, metrics: Metrics) -> Exit:
+async def live(settings: Settings, log: Any, metrics: Metrics, health: Health) -> Exit:
     """Until the end, inside the event loop."""
-    return await Sidecar(settings, logs.logger(), metrics).run()
+    return await Sidecar(settings, log, metrics, health).run()
 
 
 def last_words(end: Exit, termination_log: Path) -> int:

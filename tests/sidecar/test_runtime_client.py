@@ -38,13 +38,14 @@ def runtime(short_folder: Path) -> Iterator[ScriptedRuntime]:
 @asynccontextmanager
 async def client(folder: Path, max_bytes: int = 1000) -> AsyncIterator[tuple[RuntimeClient, "Changes"]]:
     changes = Changes()
-    opened = RuntimeClient(folder / "s", max_bytes, 10, changes)
+    opened = RuntimeClient(folder / "s", max_bytes, 10, changes, changes.fault)
     opened.start()
     try:
         yield opened, changes
     finally:
         opened.close()
         await asyncio.sleep(0)
+        assert changes.faults == []
 
 
 class Changes:
@@ -53,6 +54,8 @@ class Changes:
     def __init__(self) -> None:
         self.count = 0
         self._event = asyncio.Event()
+        self.faults: list[BaseException] = []
+        self.fault = self.faults.append
 
     def __call__(self) -> None:
         self.count += 1

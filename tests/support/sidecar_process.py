@@ -20,7 +20,6 @@ from typing import Any
 from asya_transport.admin import Counts, Stored
 from asya_transport.choose import open_admin
 from asya_transport.port import Outcome
-
 from tests.support.wait import short_tmp, until
 
 HANDLERS = Path(__file__).parent / "handlers"
@@ -30,7 +29,8 @@ NAMESPACE = "ns"
 def runtime_file() -> Path:
     """The one file of the runtime."""
     spec = importlib.util.find_spec("asya_runtime")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return Path(spec.origin)
 
 
@@ -170,6 +170,7 @@ class Mesh:
     def runtime(self, handler: str = "act", name: str = "a", **env: str) -> Runtime:
         """Start a runtime whose socket lies in the folder `name`."""
         folder = self.folder / name
+        folder.mkdir(exist_ok=True)
         base = {"CALLS": str(self.calls_path)}
         runtime = Runtime(folder, self.folder / f"{name}-runtime.log", f"sidecar_handlers.{handler}", base | env)
         self._processes.append(runtime)

@@ -16,7 +16,7 @@ from asya_sidecar.act.lazy_timer import LazyTimer
 from asya_sidecar.act.runtime_client import RuntimeClient
 from asya_sidecar.act.sender import Sender
 from asya_sidecar.decide import outcome
-from asya_sidecar.decide.decision import EXIT_FAULT, HOLD_S, Decision, Rules, Settle
+from asya_sidecar.decide.decision import HOLD_S, Decision, Rules, Settle
 from asya_sidecar.decide.window import SLOW_CALL_S, Window
 from asya_transport.port import Delivery, Transport
 
@@ -57,6 +57,7 @@ class Consumer:
         log: Any,
         draining: asyncio.Event,
         on_exit: Callable[[int, str], None],
+        on_fault: Callable[[BaseException], None],
     ) -> None:
         self._rules = rules
         self._transport = transport
@@ -68,6 +69,7 @@ class Consumer:
         self._log = log
         self._draining = draining
         self._on_exit = on_exit
+        self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Job] = deque()
         self._jobs: set[Job] = set()
@@ -285,5 +287,4 @@ class Consumer:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("fault of the sidecar itself", exc_info=error)
-            self._on_exit(EXIT_FAULT, f"fault of the sidecar itself: {type(error).__name__}: {error}")
+            self._on_fault(error)

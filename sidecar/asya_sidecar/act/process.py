@@ -18,12 +18,11 @@ from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.act.ordinary_actor import OrdinaryActor
 from asya_sidecar.act.runtime_client import RuntimeClient
 from asya_sidecar.act.sender import Sender
-from asya_sidecar.act.status_server import StatusServer
 from asya_sidecar.act.tracing import Tracing, open_tracing
 from asya_sidecar.decide.decision import (
     EXIT_ACCESS_REFUSED,
     EXIT_ASKED,
-    EXIT_CONFIGURATION,
+    EXIT_FAULT,
     EXIT_RUNTIME_NOT_READY,
     EXIT_TIMEOUT,
     Rules,
@@ -51,21 +50,20 @@ class Exit:
 class Sidecar:
     """One actor's sidecar. Build it on the running loop, then `run`."""
 
-    def __init__(self, settings: Settings, log: Any, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, log: Any, metrics: Metrics, health: Health) -> None:
         self._settings = settings
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[Exit] = self._loop.create_future()
         self._draining = asyncio.Event()
         self._metrics = metrics
-        self._health = Health(log, metrics.stalled)
-        self._status = StatusServer(settings.metrics_addr, self._health, metrics)
+        self._health = health
         self._transport = self._open_transport()
         self._rules = Rules.of(settings, self._transport.max_message_bytes, self._transport.max_delay_s)
         self._gateway = self._open_gateway()
         self._tracing = self._open_tracing()
         self._runtime = RuntimeClient(
-            settings.socket_path, settings.max_result_bytes, settings.max_frames, self._runtime_changed
+            settings.socket_path, settings.max_result_bytes, settings.max_frames, self._runtime_changed, self._fault
         )
         self._consumer = self._make_consumer()
         self._registered = False
@@ -113,18 +111,23 @@ class Sidecar:
             actor = OrdinaryActor(rules, self._runtime, window, self._metrics, self._gateway, self._tracing, log)
         account = Account(self._metrics, self._gateway, log)
         return Consumer(
-            rules, self._transport, self._runtime, sender, actor, window, account, log, self._draining, self._exit
+            rules,
+            self._transport,
+            self._runtime,
+            sender,
+            actor,
+            window,
+            account,
+            log,
+            self._draining,
+            self._exit,
+            self._fault,
         )
 
     # the life
 
     async def run(self) -> Exit:
         """Until a signal or a reason to end; everything is closed when it returns."""
-        try:
-            address = self._status.start()
-        except OSError as error:
-            return Exit(EXIT_CONFIGURATION, str(error))
-        self._log.info("starting", metrics=f"{address.host}:{address.port}", transport=self._transport.kind)
         for warning in self._settings.warnings:
             self._log.warning(warning)
         self._listen_to_signals()
@@ -168,7 +171,6 @@ class Sidecar:
         if end.code == EXIT_TIMEOUT:
             self._log.error(end.sentence)
         self._health.stop()
-        self._status.close()
 
     def _declare(self) -> None:
         """`ASYA_QUEUE_AUTO_CREATE`, for use without a controller."""
@@ -196,6 +198,11 @@ class Sidecar:
             sentence += " (context.DeadlineExceeded: deadline exceeded) - crashing pod to recover"
         if not self._end.done():
             self._end.set_result(Exit(code, sentence))
+
+    def _fault(self, error: BaseException) -> None:
+        """A task of ours has died: nothing says what else is broken, so the process is replaced, not repaired."""
+        self._log.error("fault of the sidecar itself", exc_info=error)
+        self._exit(EXIT_FAULT, f"fault of the sidecar itself: {type(error).__name__}: {error}")
 
     def _runtime_changed(self) -> None:
         if self._runtime.ready:

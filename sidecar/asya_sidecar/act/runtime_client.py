@@ -44,11 +44,19 @@ class _Health(msgspec.Struct):
 class RuntimeClient:
     """`ready` is true while the runtime may be called; every change is told through `on_change`."""
 
-    def __init__(self, path: Path, max_answer_bytes: int, max_frames: int, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_answer_bytes: int,
+        max_frames: int,
+        on_change: Callable[[], None],
+        on_fault: Callable[[BaseException], None],
+    ) -> None:
         self._path = path
         self._max_answer_bytes = max_answer_bytes
         self._max_frames = max_frames
         self._on_change = on_change
+        self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
         self._connection: RuntimeConnection | None = None
         self._turn = asyncio.Lock()  # calls and health checks take turns on the one connection
@@ -222,7 +230,12 @@ class RuntimeClient:
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_fault(error)
 
 
 def _ignore(_partial: bytes) -> None:

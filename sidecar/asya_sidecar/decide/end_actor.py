@@ -15,6 +15,7 @@ from asya_schemas import envelope as envelopes
 from asya_schemas import headers, names, strictjson
 from asya_schemas.envelope import Envelope
 from asya_schemas.errors import ErrorInfo
+from asya_schemas.frames import ProtocolError, payload_of, payloads_of
 from asya_schemas.refusal import Refused as BodyRefused
 from asya_sidecar.decide import ends
 from asya_sidecar.decide.answer import Broken, Ended, Late, Nothing, Raised, Refused, Reply, Streamed, TooLarge, Whole
@@ -36,18 +37,6 @@ class EndCall:
     body: bytes
     limit_s: float
     attempt: int
-
-
-class _Frame(msgspec.Struct):
-    payload: msgspec.Raw
-
-
-class _Frames(msgspec.Struct):
-    frames: list[_Frame]
-
-
-_whole = msgspec.json.Decoder(_Frames)
-_one = msgspec.json.Decoder(_Frame)
 
 
 def admit(rules: Rules, body: bytes, message_id: str | None, deliveries: int, now: datetime) -> EndCall | Decision:
@@ -82,8 +71,8 @@ def decide(rules: Rules, call: EndCall, reply: Reply, deliveries: int) -> Decisi
         case Whole() | Streamed() | Nothing():
             try:
                 answer = _answer(reply)
-            except (msgspec.DecodeError, BodyRefused) as problem:
-                return _again(ErrorInfo("ProtocolError", f"the answer is not as agreed: {problem}"), "protocol_error")
+            except (ProtocolError, BodyRefused) as problem:
+                return _again(ErrorInfo("ProtocolError", str(problem)), "protocol_error")
             report = report_of(rules, call.envelope, answer, deliveries)
             return Decision(
                 "paused" if report.kind == "paused" else "end_consumed", report=report, frames=answer is not None
@@ -116,12 +105,9 @@ def _answer(reply: Whole | Streamed | Nothing) -> bytes | None:
     if isinstance(reply, Nothing):
         return None
     if isinstance(reply, Whole):
-        strictjson.check(reply.body)
-        frames = _whole.decode(reply.body).frames
-        payload = bytes(frames[0].payload) if frames else b"null"
+        payload = payloads_of(reply.body)[0]
     else:
-        strictjson.check(reply.frames[0])
-        payload = bytes(_one.decode(reply.frames[0]).payload)
+        payload = payload_of(reply.frames[0])
     return None if payload == b"null" or (payload[:1] == b"{" and not strictjson.members(payload)) else payload
 
 

@@ -56,7 +56,7 @@ def after_error(
     max_delay_s: float | None,
 ) -> Verdict:
     """The verdict after failed attempt `attempt` (>= 1); `max_delay_s` is the longest wait of the transport."""
-    policy = policies.match(settings.rules, settings.policies, error.type, error.mro)
+    policy = policies.match(settings.rules, settings.policies, error.type, error.mro or ())
     if policy is None:
         return NoPolicy()
     if attempt >= policy.max_attempts:

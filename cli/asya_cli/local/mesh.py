@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from asya_cli.errors import UsageMistake
 from asya_cli.local.actor import Actor
 from asya_cli.local.display import Display, row_of
 from asya_cli.local.edits import Edits, syntax_problems
@@ -171,7 +172,7 @@ class Mesh:
         try:
             self._settings = self._inputs.settings()
             sources = self._inputs.read()
-        except Unusable as refused:
+        except (Unusable, UsageMistake) as refused:
             problems = tuple(str(refused).splitlines())
             if problems != self._problems:
                 self._display.note("\n".join([*problems, "the last good state stays"]))

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asya_cli import notes
 from asya_cli.errors import Unreachable, UsageMistake
 from asya_cli.local import values
 from asya_cli.local.display import Display, Lines
@@ -81,17 +80,16 @@ def read_sources(paths: Sequence[Path]) -> list[Source]:
     """The AsyncActors of these files and folders.
 
     Raises:
-        Unusable: a file cannot be used, or there is no AsyncActor.
+        Unusable: a file cannot be used.
+        UsageMistake: a path does not exist, or there is no AsyncActor.
     """
-    from asya_cli.files import load
+    from asya_cli import checking, files
 
-    loaded = load(paths)
-    errors = [problem for problem in loaded.problems if problem.severity == "error"]
+    loaded = files.load(paths)
+    errors = checking.errors_of(checking.check(loaded))
     if errors:
-        raise Unusable("\n".join(f"{e.file}:{e.line}:{e.col}: {e.message}" for e in errors))
-    if not loaded.actors:
-        where = ", ".join(str(path) for path in paths)
-        raise Unusable(f"no AsyncActor found in {where}: `asya new hello` writes one, then `asya up hello` runs it")
+        raise Unusable("\n".join(str(error) for error in errors))
+    files.require_actors(loaded, paths)
     return [Source(actor.document, actor.file.resolve(), actor.line) for actor in loaded.actors]
 
 
@@ -159,9 +157,3 @@ def welcome(sources: Sequence[Source]) -> str:
             "look:  asya get, asya explain ACTOR, asya graph    results: .asya/results    stop: Ctrl-C",
         ]
     )
-
-
-def say_notes(lines: Sequence[str]) -> None:
-    """Notes of a start on stderr."""
-    for line in lines:
-        notes.say(line)

@@ -7,7 +7,7 @@ One unreadable file never hides the others. Contract: cli, "asya sync" (sources)
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,19 @@ class FileProblem:
 
 @dataclass(frozen=True, slots=True)
 class LoadedActor:
-    """One AsyncActor document, as plain JSON values, and its place."""
+    """One AsyncActor document, as plain JSON values, and its place.
+
+    Attributes:
+        number: of its YAML document in the file, from 0, empty ones not counted.
+        prefix: path of the actor in that document: empty, or a place in a Kubernetes List.
+    """
 
     document: dict[str, Any]
     file: Path
     line: int
     node: Node = field(repr=False)
+    number: int = 0
+    prefix: tuple[str | int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -137,25 +144,40 @@ def files_in(path: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+def load_text(file: Path, text: str) -> Loaded:
+    """What `load` would find if the file held this text. For editors: nothing is read."""
+    loaded = Loaded(files=[file])
+    try:
+        _load_documents(file, text, loaded)
+    except YamlMistake as mistake:
+        loaded.problems.append(FileProblem(file, *mistake.position, mistake.reason))
+    loaded.problems += _defined_twice(loaded.actors)
+    return loaded
+
+
 def _load_file(file: Path, loaded: Loaded, asked_for: bool) -> None:
     try:
-        text = _text_of(file)
-        if not asked_for and KIND not in text and GROUP not in text:
+        text = text_of(file)
+        if asked_for or KIND in text or GROUP in text:
+            _load_documents(file, text, loaded)
+        else:
             # Cheap, and other people's templates in the folder need not be YAML.
             loaded.ignored.append(f"{file}: no AsyncActor")
-            return
-        values = Values()
-        for root in _documents(file, text):
-            _load_document(file, root, values, loaded)
-        loaded.problems += _problems(file, dict.fromkeys(values.remarks))
     except YamlMistake as mistake:
         loaded.problems.append(FileProblem(file, *mistake.position, mistake.reason))
     except OSError as error:
         loaded.problems.append(FileProblem(file, 1, 1, error.strerror or str(error)))
 
 
-def _text_of(file: Path) -> str:
-    """The file's text.
+def _load_documents(file: Path, text: str, loaded: Loaded) -> None:
+    values = Values()
+    for number, root in enumerate(_documents(file, text)):
+        _load_document(LoadedActor({}, file, root.position[0], root, number), values, loaded)
+    loaded.problems += _problems(file, dict.fromkeys(values.remarks))
+
+
+def text_of(file: Path) -> str:
+    """The file's text, without a byte order mark.
 
     Raises:
         YamlMistake: too large, or not UTF-8.
@@ -185,21 +207,24 @@ def _documents(file: Path, text: str) -> Iterable[Node]:
     return compose(text.replace("\t", " "))
 
 
-def _load_document(file: Path, root: Node, values: Values, loaded: Loaded) -> None:
+def _load_document(found: LoadedActor, values: Values, loaded: Loaded) -> None:
+    """Sort one document, whose value is not yet known, into actors, problems and what is ignored."""
+    root, place = found.node, f"{found.file}:{found.line}"
     if not isinstance(root, MapNode):
-        loaded.ignored.append(f"{file}:{root.position[0]}: no object")
+        loaded.ignored.append(f"{place}: no object")
         return
     kind, version = (_scalar_text(child(root, name)) for name in ("kind", "apiVersion"))
     items = child(root, "items")
     if kind in ("List", LIST_KIND) and isinstance(items, ListNode):
-        for item in items.items:
-            _load_document(file, item, values, loaded)
+        for index, item in enumerate(items.items):
+            prefix = (*found.prefix, "items", index)
+            _load_document(replace(found, node=item, line=item.position[0], prefix=prefix), values, loaded)
     elif kind == KIND and version.startswith(f"{GROUP}/"):
-        loaded.actors.append(LoadedActor(values.of(root), file, root.position[0], root))
+        loaded.actors.append(replace(found, document=values.of(root)))
     elif _was_meant(kind, version):
-        loaded.problems.append(_wrong_identity(file, root, kind, version))
+        loaded.problems.append(_wrong_identity(found.file, root, kind, version))
     else:
-        loaded.ignored.append(f"{file}:{root.position[0]}: {kind or 'object without kind'}")
+        loaded.ignored.append(f"{place}: {kind or 'object without kind'}")
 
 
 def _was_meant(kind: str, version: str) -> bool:

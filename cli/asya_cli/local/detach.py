@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from asya_cli import notes
 from asya_cli.errors import Failure, UsageMistake
 from asya_cli.local.folder import AlreadyRunning, Folder, FolderUnusable
+from asya_cli.local.mesh import Unusable
 from asya_cli.local.present import Present, last_known
-from asya_cli.local.start import Options, Unusable, check_paths, read_sources, welcome
+from asya_cli.local.start import Options, check_paths, read_sources, welcome
 
 # Actors that load a large model take longer; the mesh goes on starting them in the background.
 WAIT_S = 15.0
@@ -66,7 +68,7 @@ def detached(options: Options) -> None:
 
 def arguments(options: Options) -> list[str]:
     """The command line that says the same as these options."""
-    pairs = [
+    pairs: list[tuple[str, Sequence[object]]] = [
         ("--handlers", [options.handlers]),
         ("--python", [options.python]),
         ("--env", options.env),

@@ -80,7 +80,7 @@ def deeper_than(body: bytes, outside: bytes | None, depth: int) -> bool:
         structure = _outside(body)
     brackets = structure.translate(_ONE_KIND, _NOT_BRACKETS)
     rest = brackets
-    for _ in range(_CHEAP_ROUNDS):  # each round takes away the innermost containers
+    for _ in range(min(_CHEAP_ROUNDS, depth)):  # each round takes away the innermost containers
         rest = rest.replace(b"[]", b"")
         if not rest:
             return False

@@ -92,6 +92,8 @@ class Lines:
 
     def line(self, line: Line) -> None:
         """A replica's line; in text form the members of a JSON line as words."""
+        if not self._json and is_routine(line):
+            return
         skipped = self._budget.spend(datetime.now(UTC).timestamp())
         if skipped is None:
             return
@@ -160,6 +162,16 @@ def as_json(line: Line) -> str:
     if members is None:
         members = {"level": "INFO", "msg": line.text.decode(errors="replace"), "component": line.process}
     return json.dumps({**members, "pod": line.pod}, ensure_ascii=False)
+
+
+# Said again by the mesh itself, as a status, or by the sidecar's line about the same delivery.
+_ROUTINE = frozenset({"starting", "not ready", "ready", "call done", "draining", "drained", "asked to stop"})
+
+
+def is_routine(line: Line) -> bool:
+    """Whether a person who watches has no use for this line."""
+    members = members_of(line.text)
+    return members is not None and members["msg"] in _ROUTINE and members.get("level") != "ERROR"
 
 
 _LEADING = ("time", "level", "msg", "component", "actor", "namespace", "queue", "trace_id")

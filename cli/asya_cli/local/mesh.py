@@ -256,7 +256,7 @@ class Mesh:
 
     def _judge_one(self, actor: Actor, now: datetime) -> None:
         actor.workload.reconcile()
-        if actor.judge(now, self._trouble):
+        if actor.judge(now, self._trouble) and self._phase != "draining":
             word, message = actor.status.get("status", ""), actor.status.get("message", "")
             self._display.note(f"{actor.name}: {word}" + (f": {message}" if message else ""))
 

@@ -3,7 +3,8 @@
 Files rather than pipes: a replica never waits for us, and a line survives whoever should have read it.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,22 @@ class Tail:
 
     def new_lines(self) -> Iterator[Line]:
         """What was appended since the last call, whole lines only."""
-        for follower in list(self._files.values()):
-            yield from follower.new_lines()
+        yield from in_order(line for follower in list(self._files.values()) for line in follower.new_lines())
+
+
+_TIME = re.compile(rb'"time":"([^"]{20,32})"')
+
+
+def in_order(lines: Iterable[Line]) -> list[Line]:
+    """By the time they carry; a line without one (a print) stays behind its predecessor in the same file."""
+    last: dict[tuple[str, str], bytes] = {}
+    keyed = []
+    for line in lines:
+        file = (line.pod, line.process)
+        found = _TIME.search(line.text[:100]) if line.text[:1] == b"{" else None
+        last[file] = found.group(1) if found else last.get(file, b"")
+        keyed.append((last[file], line))
+    return [line for _, line in sorted(keyed, key=lambda pair: pair[0])]
 
 
 class _Follower:

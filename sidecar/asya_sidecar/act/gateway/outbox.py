@@ -84,7 +84,7 @@ class Outbox:
         if not pause_s:
             self._log.warning("reports do not reach the gateway", reason=trouble)
         self._dropped(self._waiting.put_back(batch))
-        return min(LONGEST_PAUSE_S, pause_s * 2 or FIRST_PAUSE_S)
+        return longer(pause_s)
 
     async def _try_to_post(self, batch: list[Report]) -> str | None:
         try:
@@ -130,3 +130,8 @@ class Outbox:
     def _count(self, counted: list[Report], result: str) -> None:
         for report in counted:
             self._metrics.gateway_report(report.kind, result)
+
+
+def longer(pause_s: float) -> float:
+    """The pause after another failure: 1, 2, 4 .. 30 s."""
+    return min(LONGEST_PAUSE_S, pause_s * 2 or FIRST_PAUSE_S)

@@ -15,15 +15,16 @@ LOOK_EVERY_S = 1.0
 class Token:
     """A fixed token, one in a file, or none."""
 
-    def __init__(self, fixed: str | None, file: Path | None) -> None:
+    def __init__(self, fixed: str | None, file: Path | None, look_every_s: float = LOOK_EVERY_S) -> None:
         self._text = fixed
+        self._look_every_s = look_every_s
         self._file = file
         self._looked_at = float("-inf")
         self._seen: tuple[int, int, int] | None = None
 
     async def text(self) -> str | None:
         """The token as of at most 1 s ago; the last one known when the file cannot be read now."""
-        if self._file is not None and time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+        if self._file is not None and time.monotonic() - self._looked_at >= self._look_every_s:
             self._looked_at = time.monotonic()
             await asyncio.to_thread(self._look, self._file)
         return self._text

@@ -49,7 +49,14 @@ class Block(BaseModel):
     writes it into the object. Effective defaults (e) are not here: see `effective`.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        # The text below a field is its description in `kubectl explain` and in editors.
+        use_attribute_docstrings=True,
+    )
     open_object: ClassVar[bool] = False
 
 

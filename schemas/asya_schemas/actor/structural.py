@@ -83,7 +83,7 @@ def _field_schema(info: FieldInfo) -> Schema:
     schema = _constrained(_type_schema(info.annotation), info.metadata)
     if not info.is_required() and info.default is not None:
         schema["default"] = info.default
-    return schema
+    return {"description": info.description} | schema if info.description else schema
 
 
 def _type_schema(annotation: Any) -> Schema:

@@ -26,20 +26,24 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
    "type": "object",
    "properties": {
     "transport": {
+     "description": "Name of a transport in the operator's configuration (not its type).",
      "type": "string",
      "minLength": 1,
      "maxLength": 63,
      "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
     },
     "sidecar": {
+     "description": "The injected container.",
      "type": "object",
      "properties": {
       "image": {
+       "description": "Image of the injected sidecar. Default: the operator's.",
        "type": "string",
        "minLength": 1,
        "maxLength": 512
       },
       "imagePullPolicy": {
+       "description": "When the sidecar's image is pulled.",
        "type": "string",
        "enum": [
         "Always",
@@ -50,9 +54,11 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "default": "IfNotPresent"
       },
       "resources": {
+       "description": "Replaces the operator's resources of the sidecar as a whole. Default: the operator's.",
        "type": "object",
        "properties": {
         "limits": {
+         "description": "Upper bounds, as quantities.",
          "type": "object",
          "additionalProperties": {
           "x-kubernetes-int-or-string": true,
@@ -61,6 +67,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
          "maxProperties": 32
         },
         "requests": {
+         "description": "What the scheduler reserves, as quantities.",
          "type": "object",
          "additionalProperties": {
           "x-kubernetes-int-or-string": true,
@@ -69,16 +76,19 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
          "maxProperties": 32
         },
         "claims": {
+         "description": "Claims for dynamic resources.",
          "type": "array",
          "items": {
           "type": "object",
           "properties": {
            "name": {
+            "description": "Name of a claim of the pod.",
             "type": "string",
             "minLength": 1,
             "maxLength": 63
            },
            "request": {
+            "description": "Name of a request of that claim.",
             "type": "string",
             "maxLength": 63
            }
@@ -96,20 +106,24 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        }
       },
       "env": {
+       "description": "Added to the sidecar; wins over an injected variable of the same meaning.",
        "type": "array",
        "items": {
         "type": "object",
         "properties": {
          "name": {
+          "description": "Name of the variable.",
           "type": "string",
           "minLength": 1,
           "maxLength": 256
          },
          "value": {
+          "description": "Its value, as text.",
           "type": "string",
           "maxLength": 32768
          },
          "valueFrom": {
+          "description": "Where the value comes from, in Kubernetes' form.",
           "type": "object",
           "x-kubernetes-preserve-unknown-fields": true
          }
@@ -133,15 +147,18 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      ]
     },
     "timeout": {
+     "description": "Time limits.",
      "type": "object",
      "properties": {
       "processing": {
+       "description": "Longest run of the handler for one envelope, in seconds; 0 counts as absent. Default: 300.",
        "type": "integer",
        "format": "int64",
        "minimum": 0,
        "maximum": 86400
       },
       "gracefulShutdown": {
+       "description": "Termination grace of the pod, in seconds; 0 counts as absent. Default: that of the pod template, else processing + 30.",
        "type": "integer",
        "format": "int64",
        "minimum": 0,
@@ -150,13 +167,16 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      }
     },
     "scaling": {
+     "description": "Autoscaling by KEDA.",
      "type": "object",
      "properties": {
       "enabled": {
+       "description": "KEDA scales the workload.",
        "type": "boolean",
        "default": false
       },
       "minReplicas": {
+       "description": "0 allows scale to zero.",
        "type": "integer",
        "format": "int64",
        "minimum": 0,
@@ -164,6 +184,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "default": 0
       },
       "maxReplicas": {
+       "description": "Most replicas at any time.",
        "type": "integer",
        "format": "int64",
        "minimum": 1,
@@ -171,6 +192,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "default": 50
       },
       "pollingInterval": {
+       "description": "How often KEDA looks at the queue, in seconds.",
        "type": "integer",
        "format": "int64",
        "minimum": 1,
@@ -178,6 +200,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "default": 10
       },
       "cooldownPeriod": {
+       "description": "Idle time before the step from N to 0, in seconds.",
        "type": "integer",
        "format": "int64",
        "minimum": 0,
@@ -185,6 +208,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "default": 60
       },
       "queueLength": {
+       "description": "Target number of messages, waiting and in work, per replica.",
        "type": "integer",
        "format": "int64",
        "minimum": 1,
@@ -192,24 +216,29 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "default": 5
       },
       "advanced": {
+       "description": "Scaling modifiers of KEDA.",
        "type": "object",
        "properties": {
         "formula": {
+         "description": "Scaling modifier of KEDA; the queue trigger is called queue. Needs a target.",
          "type": "string",
          "minLength": 1,
          "maxLength": 1024
         },
         "target": {
+         "description": "Composite target, a decimal number in quotes.",
          "type": "string",
          "maxLength": 32,
          "pattern": "^[0-9]+(\\.[0-9]+)?$"
         },
         "activationTarget": {
+         "description": "Composite activation value, a decimal number in quotes.",
          "type": "string",
          "maxLength": 32,
          "pattern": "^[0-9]+(\\.[0-9]+)?$"
         },
         "metricType": {
+         "description": "Passed on; KEDA refuses Utilization for queue metrics.",
          "type": "string",
          "enum": [
           "AverageValue",
@@ -220,6 +249,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
          "default": "AverageValue"
         },
         "restoreToOriginalReplicaCount": {
+         "description": "Passed on when true.",
          "type": "boolean",
          "default": false
         }
@@ -240,9 +270,11 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      ]
     },
     "resiliency": {
+     "description": "What happens when the handler fails.",
      "type": "object",
      "properties": {
       "actorTimeout": {
+       "description": "Alias of timeout.processing; part seconds are rounded up.",
        "type": "string",
        "maxLength": 32,
        "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
@@ -254,11 +286,13 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        ]
       },
       "policies": {
+       "description": "Retry policies by name; default is used when no rule matches.",
        "type": "object",
        "additionalProperties": {
         "type": "object",
         "properties": {
          "maxAttempts": {
+          "description": "Runs at this actor in total, the first one included.",
           "type": "integer",
           "format": "int64",
           "minimum": 1,
@@ -266,6 +300,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
           "default": 3
          },
          "backoff": {
+          "description": "How the wait grows: d, d x n, d x 2^(n-1), with d = initialDelay.",
           "type": "string",
           "enum": [
            "constant",
@@ -276,6 +311,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
           "default": "exponential"
          },
          "initialDelay": {
+          "description": "First wait; 0s is allowed.",
           "type": "string",
           "maxLength": 32,
           "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
@@ -288,6 +324,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
           "default": "1s"
          },
          "maxInterval": {
+          "description": "No wait is longer.",
           "type": "string",
           "maxLength": 32,
           "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
@@ -300,6 +337,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
           "default": "5m"
          },
          "maxDuration": {
+          "description": "No new run starts later than this after the first run at this actor. Default: no limit.",
           "type": "string",
           "maxLength": 32,
           "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
@@ -311,10 +349,12 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
           ]
          },
          "jitter": {
+          "description": "Randomises the wait, never above maxInterval.",
           "type": "boolean",
           "default": true
          },
          "onExhausted": {
+          "description": "Actors that replace what is left of the route; empty means x-sump.",
           "type": "array",
           "items": {
            "type": "string",
@@ -331,11 +371,13 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "maxProperties": 16
       },
       "rules": {
+       "description": "First match wins.",
        "type": "array",
        "items": {
         "type": "object",
         "properties": {
          "errors": {
+          "description": "Exception classes: a name with a dot is compared whole, one without a dot with the last part; ancestors count.",
           "type": "array",
           "items": {
            "type": "string",
@@ -348,6 +390,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
           "maxItems": 32
          },
          "policy": {
+          "description": "Name of a policy.",
           "type": "string",
           "maxLength": 63
          }
@@ -373,9 +416,11 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      ]
     },
     "workload": {
+     "description": "The pods.",
      "type": "object",
      "properties": {
       "kind": {
+       "description": "Kind of the workload. Default: Deployment.",
        "type": "string",
        "enum": [
         "Deployment",
@@ -384,6 +429,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "maxLength": 63
       },
       "type": {
+       "description": "Deprecated alias of kind.",
        "type": "string",
        "enum": [
         "Deployment",
@@ -392,22 +438,27 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
        "maxLength": 63
       },
       "replicas": {
+       "description": "Number of pods, used only while scaling is off. Default: 1.",
        "type": "integer",
        "format": "int64",
        "minimum": 0,
        "maximum": 1000
       },
       "pythonExecutable": {
+       "description": "Interpreter that starts the runtime. Default: python3.",
        "type": "string",
        "maxLength": 512
       },
       "template": {
+       "description": "Pod template: metadata and spec.",
        "type": "object",
        "properties": {
         "metadata": {
+         "description": "Labels and annotations of the pods.",
          "type": "object",
          "properties": {
           "labels": {
+           "description": "Labels of the pods.",
            "type": "object",
            "additionalProperties": {
             "type": "string",
@@ -416,6 +467,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
            "maxProperties": 64
           },
           "annotations": {
+           "description": "Annotations of the pods.",
            "type": "object",
            "additionalProperties": {
             "type": "string",
@@ -433,24 +485,29 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
          ]
         },
         "spec": {
+         "description": "Pod spec, as in a Deployment.",
          "type": "object",
          "properties": {
           "containers": {
+           "description": "Containers of the pod, one of them asya-runtime; the sidecar is added.",
            "type": "array",
            "items": {
             "type": "object",
             "properties": {
              "name": {
+              "description": "Name of the container; exactly one is asya-runtime.",
               "type": "string",
               "minLength": 1,
               "maxLength": 63
              },
              "image": {
+              "description": "Image of the container.",
               "type": "string",
               "minLength": 1,
               "maxLength": 512
              },
              "command": {
+              "description": "Entry point. Must be absent in asya-runtime: the controller sets it.",
               "type": "array",
               "items": {
                "type": "string",
@@ -460,20 +517,24 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
               "maxItems": 64
              },
              "env": {
+              "description": "Environment. asya-runtime needs ASYA_HANDLER.",
               "type": "array",
               "items": {
                "type": "object",
                "properties": {
                 "name": {
+                 "description": "Name of the variable.",
                  "type": "string",
                  "minLength": 1,
                  "maxLength": 256
                 },
                 "value": {
+                 "description": "Its value, as text.",
                  "type": "string",
                  "maxLength": 32768
                 },
                 "valueFrom": {
+                 "description": "Where the value comes from, in Kubernetes' form.",
                  "type": "object",
                  "x-kubernetes-preserve-unknown-fields": true
                 }
@@ -489,16 +550,19 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
               ]
              },
              "volumeMounts": {
+              "description": "Volumes that the container sees.",
               "type": "array",
               "items": {
                "type": "object",
                "properties": {
                 "name": {
+                 "description": "Name of a volume of the pod.",
                  "type": "string",
                  "minLength": 1,
                  "maxLength": 63
                 },
                 "mountPath": {
+                 "description": "Where it is mounted. /var/run/asya, /run/asya and /opt/asya are reserved in asya-runtime.",
                  "type": "string",
                  "minLength": 1,
                  "maxLength": 1024
@@ -531,21 +595,25 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
            ]
           },
           "initContainers": {
+           "description": "Containers that run before the others.",
            "type": "array",
            "items": {
             "type": "object",
             "properties": {
              "name": {
+              "description": "Name of the container; exactly one is asya-runtime.",
               "type": "string",
               "minLength": 1,
               "maxLength": 63
              },
              "image": {
+              "description": "Image of the container.",
               "type": "string",
               "minLength": 1,
               "maxLength": 512
              },
              "command": {
+              "description": "Entry point. Must be absent in asya-runtime: the controller sets it.",
               "type": "array",
               "items": {
                "type": "string",
@@ -555,20 +623,24 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
               "maxItems": 64
              },
              "env": {
+              "description": "Environment. asya-runtime needs ASYA_HANDLER.",
               "type": "array",
               "items": {
                "type": "object",
                "properties": {
                 "name": {
+                 "description": "Name of the variable.",
                  "type": "string",
                  "minLength": 1,
                  "maxLength": 256
                 },
                 "value": {
+                 "description": "Its value, as text.",
                  "type": "string",
                  "maxLength": 32768
                 },
                 "valueFrom": {
+                 "description": "Where the value comes from, in Kubernetes' form.",
                  "type": "object",
                  "x-kubernetes-preserve-unknown-fields": true
                 }
@@ -584,16 +656,19 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
               ]
              },
              "volumeMounts": {
+              "description": "Volumes that the container sees.",
               "type": "array",
               "items": {
                "type": "object",
                "properties": {
                 "name": {
+                 "description": "Name of a volume of the pod.",
                  "type": "string",
                  "minLength": 1,
                  "maxLength": 63
                 },
                 "mountPath": {
+                 "description": "Where it is mounted. /var/run/asya, /run/asya and /opt/asya are reserved in asya-runtime.",
                  "type": "string",
                  "minLength": 1,
                  "maxLength": 1024
@@ -625,11 +700,13 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
            ]
           },
           "volumes": {
+           "description": "Volumes of the pod.",
            "type": "array",
            "items": {
             "type": "object",
             "properties": {
              "name": {
+              "description": "Name of the volume; socket-dir and asya-* are reserved.",
               "type": "string",
               "minLength": 1,
               "maxLength": 63
@@ -715,10 +792,12 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
    "type": "object",
    "properties": {
     "observedGeneration": {
+     "description": "Generation this status speaks about; -1 until the first finished pass.",
      "type": "integer",
      "format": "int64"
     },
     "status": {
+     "description": "The state in one word.",
      "type": "string",
      "enum": [
       "Creating",
@@ -741,20 +820,24 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      "maxLength": 63
     },
     "message": {
+     "description": "One sentence why; empty for Running and Napping.",
      "type": "string",
      "maxLength": 1024
     },
     "conditions": {
+     "description": "Conditions in Kubernetes' standard form.",
      "type": "array",
      "items": {
       "type": "object",
       "properties": {
        "type": {
+        "description": "What the condition is about.",
         "type": "string",
         "minLength": 1,
         "maxLength": 316
        },
        "status": {
+        "description": "Whether it holds.",
         "type": "string",
         "enum": [
          "True",
@@ -764,18 +847,22 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
         "maxLength": 63
        },
        "reason": {
+        "description": "Why, in one word.",
         "type": "string",
         "maxLength": 1024
        },
        "message": {
+        "description": "Why, in one sentence.",
         "type": "string",
         "maxLength": 1024
        },
        "observedGeneration": {
+        "description": "Generation of the spec that this speaks about.",
         "type": "integer",
         "format": "int64"
        },
        "lastTransitionTime": {
+        "description": "When status changed last.",
         "type": "string",
         "maxLength": 64,
         "format": "date-time"
@@ -793,31 +880,38 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      ]
     },
     "readyReplicas": {
+     "description": "Pods that are Ready, not failing, not being deleted.",
      "type": "integer",
      "format": "int64"
     },
     "pendingReplicas": {
+     "description": "Pods not Ready, not failing, not being deleted.",
      "type": "integer",
      "format": "int64"
     },
     "failingPods": {
+     "description": "Pods that fail.",
      "type": "integer",
      "format": "int64"
     },
     "totalReplicas": {
+     "description": "Pods in phase Pending, Running or Unknown, those being deleted included.",
      "type": "integer",
      "format": "int64"
     },
     "desiredReplicas": {
+     "description": "Pods that should be there.",
      "type": "integer",
      "format": "int64"
     },
     "lastScaleTime": {
+     "description": "Last change of desiredReplicas after the first value was known.",
      "type": "string",
      "maxLength": 64,
      "format": "date-time"
     },
     "lastScaleDirection": {
+     "description": "Its direction.",
      "type": "string",
      "enum": [
       "up",
@@ -826,15 +920,18 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      "maxLength": 63
     },
     "lastScaleFormatted": {
+     "description": "How long ago that was, in words.",
      "type": "string",
      "maxLength": 64
     },
     "shortSince": {
+     "description": "Start of the present shortage of Ready pods.",
      "type": "string",
      "maxLength": 64,
      "format": "date-time"
     },
     "scalingMode": {
+     "description": "Who sets the number of pods.",
      "type": "string",
      "enum": [
       "KEDA",
@@ -843,6 +940,7 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      "maxLength": 63
     },
     "transportStatus": {
+     "description": "Whether the queue is usable.",
      "type": "string",
      "enum": [
       "Ready",
@@ -851,48 +949,59 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      "maxLength": 63
     },
     "transport": {
+     "description": "The transport as resolved.",
      "type": "object",
      "properties": {
       "name": {
+       "description": "Name in the operator's configuration.",
        "type": "string",
        "maxLength": 63
       },
       "type": {
+       "description": "rabbitmq, sqs or sqlite.",
        "type": "string",
        "maxLength": 63
       }
      }
     },
     "queue": {
+     "description": "Full name of the queue.",
      "type": "string",
      "maxLength": 255
     },
     "queueUrl": {
+     "description": "Its address, where queues have one.",
      "type": "string",
      "maxLength": 2048
     },
     "deadLetterQueue": {
+     "description": "Full name of the dead letter queue.",
      "type": "string",
      "maxLength": 255
     },
     "queuedMessages": {
+     "description": "Messages that wait.",
      "type": "integer",
      "format": "int64"
     },
     "processingMessages": {
+     "description": "Messages in work.",
      "type": "integer",
      "format": "int64"
     },
     "previousQueues": {
+     "description": "Queues left behind by a change of transport or template.",
      "type": "array",
      "items": {
       "type": "object",
       "properties": {
        "transport": {
+        "description": "Name of the transport it is on.",
         "type": "string",
         "maxLength": 63
        },
        "queue": {
+        "description": "Full name of the queue.",
         "type": "string",
         "maxLength": 255
        }
@@ -908,35 +1017,43 @@ SCHEMA: dict[str, Any] = json.loads(r"""{
      ]
     },
     "workloadRef": {
+     "description": "The workload of this actor.",
      "type": "object",
      "properties": {
       "apiVersion": {
+       "description": "Of the workload.",
        "type": "string",
        "maxLength": 317
       },
       "kind": {
+       "description": "Deployment or StatefulSet.",
        "type": "string",
        "maxLength": 63
       },
       "name": {
+       "description": "Of the workload.",
        "type": "string",
        "maxLength": 253
       }
      }
     },
     "scaledObjectRef": {
+     "description": "The ScaledObject, while scaling is on.",
      "type": "object",
      "properties": {
       "name": {
+       "description": "Of the ScaledObject.",
        "type": "string",
        "maxLength": 253
       }
      }
     },
     "suspended": {
+     "description": "True while the annotation asya.sh/suspend is set.",
      "type": "boolean"
     },
     "lastHandledReconcileAt": {
+     "description": "Newest handled value of a reconcile annotation.",
      "type": "string",
      "maxLength": 4096
     }

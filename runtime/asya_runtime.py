@@ -28,11 +28,12 @@ calling, door, server, life.
 
 import sys
 
-if sys.version_info < (3, 7):  # before anything that an older Python could stumble over
-    sys.stderr.write("asya-runtime: Python %d.%d is too old, expected 3.7 or newer\n" % sys.version_info[:2])
+if sys.version_info < (3, 7):  # noqa: UP036 - an image with an older one shall say so, not stumble
+    sys.stderr.write(f"asya-runtime: Python {sys.version.split()[0]} is too old, expected 3.7 or newer\n")
     sys.exit(2)
 
 # User code may patch any of these modules later (gevent, freezegun, a test): what is bound here stays as it is.
+import _socket
 import atexit
 import binascii
 import faulthandler
@@ -41,25 +42,27 @@ import os
 import re
 import signal
 import traceback
+
+# `signal` wraps these three, turning every number into an enum: 4 us for each call of a handler.
+from _signal import getsignal, set_wakeup_fd  # type: ignore[import-not-found]
+from _signal import signal as set_signal
 from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM
 from _socket import socket as Socket  # the C type: its methods cannot be patched, and `socket` costs 0.5 MB
 from _thread import start_new_thread
 from collections import deque
 from importlib import import_module
 from itertools import accumulate
-from json.decoder import JSONDecodeError, scanstring
+from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
-from json.scanner import make_scanner  # type: ignore[attr-defined]
+from json.scanner import make_scanner
+from os import _exit as exit_now
 from os import close as close_fd
 from os import dup, fsencode, fstat, getcwd, getpid, lstat, pipe, set_blocking, umask, unlink
-from os import _exit as exit_now
 from os import open as open_fd
 from os import read as read_fd
 from os import write as write_fd
 from select import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT
 from select import poll as new_poll
-from signal import getsignal, set_wakeup_fd
-from signal import signal as set_signal
 from stat import S_ISDIR, S_ISFIFO
 from time import gmtime, monotonic, strftime
 from time import time as wall_time
@@ -67,12 +70,10 @@ from types import AsyncGeneratorType, GeneratorType
 
 TYPE_CHECKING = False  # `typing` itself would cost every process half a megabyte
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, FrozenSet, List, Mapping, NoReturn, Optional, Set, Tuple, Union
+    from typing import Any, Callable, Deque, Dict, FrozenSet, List, Mapping, NoReturn, Optional, Set, Tuple
 
-try:
-    from _socket import MSG_NOSIGNAL
-except ImportError:  # not on every system; there the user's SIGPIPE setting decides
-    MSG_NOSIGNAL = 0
+# Not on every system; elsewhere the user's setting of SIGPIPE decides what a write to a closed connection does.
+MSG_NOSIGNAL: int = getattr(_socket, "MSG_NOSIGNAL", 0)
 
 HEAD_ALLOWANCE_BYTES = 65536  # what the mesh may add to a message on its way
 READ_DEPTH = 216
@@ -92,7 +93,8 @@ DRAIN_S = 2.0  # from the signal to the exit of an idle runtime
 ATEXIT_S = 0.5  # what the user's atexit functions get
 CHECK_S = 4.0  # between two looks at our own descriptors; also the slowest wake-up of an idle runtime
 RECURSION = 1000  # for our own reading and writing, whatever the user has set
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (int(signal.SIGTERM), int(signal.SIGINT))
+USUAL_HANDLERS = {number: getsignal(number) for number in SIGNALS}
 
 
 # ---------------------------------------------------------------- settings
@@ -161,7 +163,7 @@ class Settings:
     ) -> int:
         value = environ.get(name) or str(default)
         if not re.fullmatch("[0-9]{1,15}", value.strip()) or not least <= int(value) <= most:
-            mistakes.append("%s is %s, expected an integer from %d to %d" % (name, shown(value), least, most))
+            mistakes.append(f"{name} is {shown(value)}, expected an integer from {least} to {most}")
             return default
         return int(value)
 
@@ -271,7 +273,7 @@ def no_constant(name: str) -> "Any":
 
 def exact_integer(text: str) -> int:
     if len(text) - text.startswith("-") > INTEGER_DIGITS:
-        raise unparsable("number", "an integer has more than %d digits" % INTEGER_DIGITS)
+        raise unparsable("number", f"an integer has more than {INTEGER_DIGITS} digits")
     return int(text)
 
 
@@ -283,9 +285,9 @@ def exact_float(text: str) -> float:
 
 
 # Two readers: hooks cost as much again as the reading, so only a body that looks suspicious gets them.
-scan_plain = make_scanner(json.JSONDecoder(parse_constant=no_constant))
-scan_exact = make_scanner(
-    json.JSONDecoder(parse_constant=no_constant, parse_int=exact_integer, parse_float=exact_float)
+scan_plain: "Any" = make_scanner(json.JSONDecoder(parse_constant=no_constant))  # type: ignore[arg-type]
+scan_exact: "Any" = make_scanner(
+    json.JSONDecoder(parse_constant=no_constant, parse_int=exact_integer, parse_float=exact_float)  # type: ignore[arg-type]
 )
 
 
@@ -323,21 +325,21 @@ def scan_object(
 
     By hand because a repeated key must be refused here and in the members named in `own`, and nowhere else.
     """
-    members = {}  # type: Dict[str, Any]
-    places = {}  # type: Dict[str, Tuple[int, int]]
+    members: Dict[str, Any] = {}
+    places: Dict[str, Tuple[int, int]] = {}
     at = past_white(text, at)
     if text[at : at + 1] == "}":
         return members, places, at + 1
     while True:
         if text[at : at + 1] != '"':
-            raise unparsable("syntax", "expected a member name in double quotes at character %d" % at)
+            raise unparsable("syntax", f"expected a member name in double quotes at character {at}")
         key, at = scanstring(text, at + 1, True)
         at = past_white(text, at)
         if text[at : at + 1] != ":":
-            raise unparsable("syntax", "expected ':' at character %d" % at)
+            raise unparsable("syntax", f"expected ':' at character {at}")
         start = past_white(text, at + 1)
         if key in own and text[start : start + 1] == "{":
-            value, _, at = scan_object(text, start + 1, scan, frozenset())  # type: Any, Any, int
+            value, _, at = scan_object(text, start + 1, scan, frozenset())
         else:
             value, at = scan(text, start)
         if key in members:
@@ -349,7 +351,7 @@ def scan_object(
         if sign == "}":
             return members, places, at + 1
         if sign != ",":
-            raise unparsable("syntax", "expected ',' or '}' at character %d" % at)
+            raise unparsable("syntax", f"expected ',' or '}}' at character {at}")
         at = past_white(text, at + 1)
 
 
@@ -363,9 +365,9 @@ def read_object(body: bytes) -> "Tuple[Dict[str, Any], str, Dict[str, Tuple[int,
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise unparsable("encoding", "byte %d is not UTF-8" % error.start) from None
+        raise unparsable("encoding", f"byte {error.start} is not UTF-8") from None
     if too_deep(body, READ_DEPTH):
-        raise unparsable("depth", "it is nested deeper than %d levels" % READ_DEPTH)
+        raise unparsable("depth", f"it is nested deeper than {READ_DEPTH} levels")
     if has_lone_surrogate(text):
         raise unparsable("encoding", "a surrogate escape has no partner")
     scan = scan_exact if has_suspicious_number(body) else scan_plain
@@ -380,9 +382,9 @@ def read_object(body: bytes) -> "Tuple[Dict[str, Any], str, Dict[str, Tuple[int,
     except StopIteration as error:  # how the scanner says that no value begins here
         raise unparsable("syntax", f"expected a value at character {error.value}") from None
     except JSONDecodeError as error:
-        raise unparsable("syntax", "%s at character %d" % (error.msg, error.pos)) from None
+        raise unparsable("syntax", f"{error.msg} at character {error.pos}") from None
     if past_white(text, end) != len(text):
-        raise unparsable("syntax", "something follows it at character %d" % end)
+        raise unparsable("syntax", f"something follows it at character {end}")
     if members is None:
         raise unparsable("object", "expected an object")
     return members, text, places
@@ -412,7 +414,7 @@ class Route:
         self.extra = extra
 
     def actors(self) -> "List[str]":
-        return self.prev + [self.curr] + self.next if self.curr else list(self.prev)
+        return [*self.prev, self.curr, *self.next] if self.curr else list(self.prev)
 
     def position(self) -> "Tuple[List[str], str, List[str]]":
         return self.prev, self.curr, self.next
@@ -422,11 +424,11 @@ class Route:
         if not self.curr:
             return self
         ahead = self.next
-        return Route(self.prev + [self.curr], ahead[0] if ahead else "", ahead[1:], self.old_shape, self.extra)
+        return Route([*self.prev, self.curr], ahead[0] if ahead else "", ahead[1:], self.old_shape, self.extra)
 
     def document(self) -> "Dict[str, Any]":
         if self.old_shape:
-            document = {"actors": self.actors(), "current": len(self.prev)}  # type: Dict[str, Any]
+            document: Dict[str, Any] = {"actors": self.actors(), "current": len(self.prev)}
         else:
             document = {"prev": self.prev, "curr": self.curr, "next": self.next}
         document.update(self.extra)
@@ -434,7 +436,7 @@ class Route:
 
     def both_views(self) -> "Dict[str, Any]":
         """What a handler sees: both shapes, nothing shared with us or each other."""
-        views = {"prev": list(self.prev), "curr": self.curr, "next": list(self.next)}  # type: Dict[str, Any]
+        views: Dict[str, Any] = {"prev": list(self.prev), "curr": self.curr, "next": list(self.next)}
         views.update(actors=self.actors(), current=len(self.prev), **self.extra)
         return views
 
@@ -444,14 +446,14 @@ def names(value: "Any", code: str, at_least: int = 0) -> "List[str]":
         raise invalid(code, code + " must be a list of actor names")
     for index, name in enumerate(value):
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise invalid(code, code + " must be a list of actor names", "%s[%d]" % (code, index))
+            raise invalid(code, code + " must be a list of actor names", f"{code}[{index}]")
     return list(value)
 
 
 def short_enough(behind: "List[str]", ahead: "List[str]", code_behind: str, code_ahead: str) -> None:
     for found, code in ((behind, code_behind), (ahead, code_ahead)):
         if len(found) > ROUTE_NAMES:
-            raise invalid(code, "%s has more than %d names" % (code, ROUTE_NAMES))
+            raise invalid(code, f"{code} has more than {ROUTE_NAMES} names")
 
 
 def read_new_view(value: "Mapping[str, Any]") -> "Tuple[List[str], str, List[str]]":
@@ -473,7 +475,7 @@ def read_old_view(value: "Mapping[str, Any]") -> "Tuple[List[str], str, List[str
     actors = names(value.get("actors"), "route.actors", at_least=1)
     current = value.get("current", 0)
     if type(current) is not int or not 0 <= current <= len(actors):
-        raise invalid("route.current", "route.current must be an integer from 0 to %d" % len(actors))
+        raise invalid("route.current", f"route.current must be an integer from 0 to {len(actors)}")
     curr = actors[current] if current < len(actors) else ""
     short_enough(actors[:current], actors[current + 1 :], "route.actors", "route.actors")
     return actors[:current], curr, actors[current + 1 :]
@@ -509,7 +511,7 @@ class Envelope:
         """Read and judge a body. Raises Refused."""
         members, text, places = read_object(body)
         self.members = members
-        self.route = None  # type: Optional[Route]
+        self.route: Optional[Route] = None
         if validate:
             self._check()
         else:
@@ -530,7 +532,7 @@ class Envelope:
         if members.get("parent_id") is not None:
             check_id(members, "parent_id")
         self.route = read_route(members.get("route"))
-        self.raw_route = None  # type: Any
+        self.raw_route: Any = None
         for code in ("headers", "status"):
             if members.get(code) is not None and not isinstance(members[code], dict):
                 raise invalid(code, code + " must be an object or null")
@@ -579,17 +581,17 @@ class Fault(Exception):
     """A failure that is the handler's, found by us: no traceback, and a type of our own."""
 
     type = ""
-    mro = []  # type: List[str]
+    mro: "Tuple[str, ...]" = ()
 
 
 class InvalidOutput(Fault):
     type = "asya.InvalidOutput"
-    mro = ["ValueError", "Exception"]
+    mro = ("ValueError", "Exception")
 
 
 class ResultNotJSON(Fault):
     type = "asya.ResultNotJSON"
-    mro = ["TypeError", "Exception"]
+    mro = ("TypeError", "Exception")
 
     def __init__(self, reason: str) -> None:
         super().__init__("handler result is not JSON serialisable: " + reason)
@@ -597,10 +599,8 @@ class ResultNotJSON(Fault):
 
 def changed(value: "Any", given: "Any") -> bool:
     if isinstance(given, list):
-        return (
-            value is not None
-            and not (isinstance(value, (list, tuple)) and list(value) == given)
-            or (value is None and given != [])
+        return (value is not None and not (isinstance(value, (list, tuple)) and list(value) == given)) or (
+            value is None and given != []
         )
     return type(value) is not type(given) or bool(value != given)
 
@@ -634,15 +634,11 @@ def onward(given: Route, view: "Tuple[List[str], str, List[str]]") -> Route:
     edited = Route(view[0], view[1], view[2], given.old_shape, given.extra)
     done = len(given.prev)
     if edited.actors()[: done + 1] != given.actors()[: done + 1]:
-        raise invalid(
-            "route",
-            "route history is fixed: the first %d names must stay as they were" % min(done + 1, len(given.actors())),
-        )
+        raise invalid("route", f"route history is fixed: it must begin with {', '.join(given.actors()[: done + 1])}")
     moved = len(edited.prev) - done
     if moved not in ((0, 1) if given.curr else (0,)):
-        raise invalid(
-            "route", "route position must stay at %d%s" % (done, " or move to %d" % (done + 1) if given.curr else "")
-        )
+        allowed = f"{done} or {done + 1}" if given.curr else str(done)
+        raise invalid("route", f"route position must be {allowed}, not {len(edited.prev)}")
     result = edited if moved else edited.advanced()
     short_enough(result.prev, result.next, "route.prev", "route.next")
     return result
@@ -670,7 +666,7 @@ def base64_text(value: "Any") -> str:
 
 
 # By name, because an instance proves that its module is loaded, while importing them all would cost megabytes.
-CONVERSIONS = {
+CONVERSIONS: "Dict[str, Callable[[Any], Any]]" = {
     "builtins.set": ordered,
     "builtins.frozenset": ordered,
     "builtins.bytes": base64_text,
@@ -683,7 +679,7 @@ CONVERSIONS = {
     "uuid.UUID": str,
     "enum.Enum": lambda value: value.value,
     "decimal.Decimal": str,
-}  # type: Dict[str, Callable[[Any], Any]]
+}
 
 
 def convert(value: "Any") -> "Any":
@@ -743,17 +739,15 @@ def encode_result(value: "Any") -> str:
         raise ResultNotJSON("it contains itself or is nested too deeply") from None
     except BaseException as error:  # noqa: BLE001 - converters are user code, and may raise anything
         told = (
-            str(error)
-            if type(error) in (TypeError, ValueError)
-            else f"{type_name(type(error))}: {message_of(error)}"
+            str(error) if type(error) in (TypeError, ValueError) else f"{type_name(type(error))}: {message_of(error)}"
         )
         raise ResultNotJSON(told) from None
     if text.count("[") + text.count("{") > MADE_DEPTH_OF_RESULT and depth(text.encode()) > MADE_DEPTH_OF_RESULT:
-        raise ResultNotJSON("it is nested deeper than %d levels" % MADE_DEPTH_OF_RESULT)
+        raise ResultNotJSON(f"it is nested deeper than {MADE_DEPTH_OF_RESULT} levels")
     if has_lone_surrogate(text):
         raise ResultNotJSON("a text has an unpaired surrogate")
     if len(text) > INTEGER_DIGITS and get_digit_limit is None and has_too_long_integer(text.encode()):
-        raise ResultNotJSON("an integer has more than %d digits" % INTEGER_DIGITS)
+        raise ResultNotJSON(f"an integer has more than {INTEGER_DIGITS} digits")
     return text
 
 
@@ -767,8 +761,11 @@ def has_too_long_integer(text: bytes) -> bool:
 # ---------------------------------------------------------------- errors (runtime, Errors)
 
 OWN_FILE = (lambda: 0).__code__.co_filename
-BETWEEN_US = ("<frozen importlib",) + tuple(
-    os.path.join(os.path.dirname(os.__file__), name, "") for name in ("asyncio", "importlib")
+STANDARD_LIBRARY = os.path.dirname(os.__file__)
+BETWEEN_US = (
+    "<frozen importlib",
+    os.path.join(STANDARD_LIBRARY, "asyncio", ""),
+    os.path.join(STANDARD_LIBRARY, "importlib", ""),
 )
 
 
@@ -831,7 +828,7 @@ def traceback_text(error: BaseException) -> str:
     try:
         lines = traceback.format_exception(type(error), error, users_traceback(error))
     except BaseException:  # noqa: BLE001 - formatting calls the user's __str__, and may run out of memory again
-        lines = traceback.format_tb(users_traceback(error)) + [f"{type_name(type(error))}: <unprintable>\n"]
+        lines = [*traceback.format_tb(users_traceback(error)), f"{type_name(type(error))}: <unprintable>\n"]
     return cut_middle("".join(lines), TRACEBACK_BYTES, TRACEBACK_HEAD_BYTES)
 
 
@@ -871,7 +868,7 @@ class Log:
         if second != self.second:
             self.second = second
             self.stamp = strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
-        return "%s.%03dZ" % (self.stamp, (moment - second) * 1000)
+        return f"{self.stamp}.{int((moment - second) * 1000):03d}Z"
 
     def write(self, level: str, msg: str, actor: str = "", **fields: "Any") -> None:
         if LEVELS[level] < self.least:
@@ -888,7 +885,7 @@ class Log:
 
 
 def as_text(event: "Dict[str, Any]") -> str:
-    head = "%(time)s %(level)-7s %(msg)s actor=%(actor)s" % event
+    head = f"{event['time']} {event['level']:7} {event['msg']} actor={event['actor']}"
     rest = [key for key in event if key not in ("time", "level", "msg", "component", "actor")]
     return head + "".join(f" {key}={encode_plain(event[key])}" for key in rest)
 
@@ -920,7 +917,7 @@ def flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001 - the user may have closed it, or put any object there
+        except Exception:  # noqa: BLE001, S112 - the user may have closed it, or put any object there
             continue
 
 
@@ -954,9 +951,7 @@ def load(path: str) -> "Callable[[Any], Any]":
         if len(left) == 1 or isinstance(error, HandlerRaised):
             raise
         missing = f"{place}.{left[0]}"
-        raise NotLoadable(
-            f"{error}; nor is there a module {missing} in the folders searched: {searched()}"
-        ) from None
+        raise NotLoadable(f"{error}; nor is there a module {missing} in the folders searched: {searched()}") from None
     if len(left) == 1:
         return function(found, path)
     if not isinstance(found, type):
@@ -983,7 +978,7 @@ def find_module(parts: "List[str]") -> "Tuple[Any, List[str]]":
             missing = error.name or ""
             if not (name == missing or name.startswith(missing + ".")) or users_traceback(error) is not None:
                 raise raised(f"importing {name}", error) from error
-        except BaseException as error:  # noqa: BLE001 - user code: SystemExit and KeyboardInterrupt included
+        except BaseException as error:  # user code: SystemExit and KeyboardInterrupt included
             raise raised(f"importing {name}", error) from error
     raise NotLoadable(f"there is no module {parts[0]} in the folders searched: {searched()}")
 
@@ -1011,7 +1006,7 @@ def attribute(owner: "Any", name: str, place: str) -> "Any":
         if users_traceback(error) is None:
             raise NotLoadable(f"{place} has no attribute {name}{near_names(owner, name)}") from None
         raise raised(f"looking up {name} in {place}", error) from error
-    except BaseException as error:  # noqa: BLE001 - properties and module __getattr__ are user code
+    except BaseException as error:  # properties and module __getattr__ are user code
         raise raised(f"looking up {name} in {place}", error) from error
 
 
@@ -1022,7 +1017,7 @@ def construct(cls: type) -> "Any":
         raise NotLoadable(text % (cls.__name__, ", ".join(missing)))
     try:
         return cls()
-    except BaseException as error:  # noqa: BLE001 - user code: SystemExit and KeyboardInterrupt included
+    except BaseException as error:  # user code: SystemExit and KeyboardInterrupt included
         raise raised(f"making an instance of class {cls.__name__}", error) from error
 
 
@@ -1034,8 +1029,8 @@ def required_parameters(cls: type) -> "List[str]":
             continue
         positional = code.co_varnames[1 : code.co_argcount]
         named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-        without_default = positional[: len(positional) - len(maker.__defaults__ or ())]  # type: ignore[union-attr]
-        return list(without_default) + [name for name in named if name not in (maker.__kwdefaults__ or {})]  # type: ignore[union-attr]
+        without_default = positional[: len(positional) - len(maker.__defaults__ or ())]
+        return list(without_default) + [name for name in named if name not in (maker.__kwdefaults__ or {})]
     return []
 
 
@@ -1054,7 +1049,7 @@ def raised(doing: str, error: BaseException) -> HandlerRaised:
         ):
             frame = frame.tb_next
         if frame is not None:
-            place = " (%s, line %d)" % (frame.tb_frame.f_code.co_filename, frame.tb_lineno)
+            place = f" ({frame.tb_frame.f_code.co_filename}, line {frame.tb_lineno})"
     return HandlerRaised(f"{doing} raised {told}{place}")
 
 
@@ -1123,7 +1118,8 @@ class Request:
             target = "/" + target[7:].partition("/")[2]
         self.path = target.partition("?")[0]
         self.http10 = match.group(3) == "0"
-        self.headers = headers = {}  # type: Dict[str, str]
+        headers: Dict[str, str] = {}
+        self.headers = headers
         for line in lines[1:]:
             name, colon, value = line.partition(":")
             if not colon or not TOKEN.fullmatch(name) or "\n" in value or "\r" in value or "\0" in value:
@@ -1134,7 +1130,7 @@ class Request:
         self.expects = headers.get("expect", "").lower() == "100-continue" and not self.http10
         self.keep = not self.http10 and "close" not in headers.get("connection", "").lower()
         self.body = b""
-        self.deadline_s = None  # type: Optional[float]
+        self.deadline_s: Optional[float] = None
         self.read_at = 0.0
 
     def _length(self) -> int:
@@ -1165,11 +1161,11 @@ class Request:
 
 
 def head_of(status: int, kind: str, length: "Optional[int]", close: bool, allow: str = "") -> bytes:
-    lines = ["HTTP/1.1 %d %s" % (status, REASONS[status])]
+    lines = [f"HTTP/1.1 {status} {REASONS[status]}"]
     if kind:
         lines.append("Content-Type: " + kind)
     if length is not None:
-        lines.append("Content-Length: %d" % length)
+        lines.append(f"Content-Length: {length}")
     if allow:
         lines.append("Allow: " + allow)
     if close:
@@ -1187,7 +1183,7 @@ class ClientGone(Fault):
     """The other side of the connection has closed it, or reads nothing."""
 
     type = "asya.ClientGone"
-    mro = ["Exception"]
+    mro = ("Exception",)
 
 
 class Connection:
@@ -1200,9 +1196,9 @@ class Connection:
         self.sock = sock
         self.fd = sock.fileno()
         self.data = bytearray()
-        self.request = None  # type: Optional[Request]
+        self.request: Optional[Request] = None
         self.heard_at = 0.0
-        self.linger_until = None  # type: Optional[float]
+        self.linger_until: Optional[float] = None
 
     def receive(self, size: int) -> bool:
         """Take what has arrived; False when the client is gone."""
@@ -1232,7 +1228,7 @@ class Connection:
                 return None
             request = Request(bytes(data[:end]))
             if request.length > body_bytes:
-                raise HttpFault(413, "the body has more than %d bytes" % body_bytes)
+                raise HttpFault(413, f"the body has more than {body_bytes} bytes")
             del data[: end + 4]
             self.request = request
             if request.expects and len(data) < request.length:
@@ -1251,7 +1247,7 @@ class Connection:
             del data[:2]
         end = data.find(b"\r\n\r\n")
         if (end if end >= 0 else len(data)) > HTTP_HEAD_BYTES:
-            raise HttpFault(431, "request line and headers have more than %d bytes" % HTTP_HEAD_BYTES)
+            raise HttpFault(431, f"request line and headers have more than {HTTP_HEAD_BYTES} bytes")
         if end < 0:
             line, newline, _ = bytes(data[:256]).partition(b"\n")
             if NEVER_IN_A_REQUEST_LINE.search(line) or (
@@ -1314,7 +1310,7 @@ class Watchdog:
     IDLE_S = 0.1
 
     def __init__(self) -> None:
-        self.fires_at = None  # type: Optional[float]
+        self.fires_at: Optional[float] = None
         self.arm_timer = faulthandler.dump_traceback_later
         self.stop_timer = faulthandler.cancel_dump_traceback_later
         self.fd = private_stderr()
@@ -1368,7 +1364,7 @@ class Outcome:
         self.status = status
         self.answer = answer
         self.frames = frames
-        self.details = None  # type: Optional[Dict[str, Any]]
+        self.details: Optional[Dict[str, Any]] = None
 
 
 def failed(error: BaseException, frames: int = 0) -> Outcome:
@@ -1481,7 +1477,7 @@ class Caller:
         self.handler = handler
         self.envelope_mode = settings.envelope_mode
         self.validate = settings.validate
-        self.loop = None  # type: Any
+        self.loop: Any = None
 
     def call(self, envelope: Envelope, stream: Stream) -> Outcome:
         """Run one call to its end. A generator's frames go out through `stream`, all others are in the outcome."""
@@ -1507,7 +1503,7 @@ class Caller:
         items = result if several else (result,)
         if not items:
             return Outcome("none", 204)
-        texts = [frames.text(item, "%d/%d" % (index, len(items))) for index, item in enumerate(items)]
+        texts = [frames.text(item, f"{index}/{len(items)}") for index, item in enumerate(items)]
         return Outcome("ok", 200, ('{{"frames":[{}]}}'.format(",".join(texts))).encode("ascii"), len(texts))
 
     def awaited(self, awaitable: "Any") -> "Any":
@@ -1544,7 +1540,7 @@ def event_loop() -> "Any":
         try:
             loop = asyncio.get_event_loop_policy().get_event_loop()
         except RuntimeError:
-            loop = None  # type: ignore[assignment]
+            loop = None
     if loop is None or loop.is_closed():
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
@@ -1560,7 +1556,7 @@ class Streaming:
         self.count = 0
 
     def run(self, generator: "Any") -> Outcome:
-        error = None  # type: Optional[BaseException]
+        error: Optional[BaseException] = None
         try:
             for value in generator:
                 self.emit(value)
@@ -1573,7 +1569,7 @@ class Streaming:
         return self.end(error)
 
     async def run_async(self, generator: "Any") -> Outcome:
-        error = None  # type: Optional[BaseException]
+        error: Optional[BaseException] = None
         try:
             async for value in generator:
                 self.emit(value)
@@ -1644,7 +1640,7 @@ class Door:
     def __init__(self, server: "Server") -> None:
         self.server = server
         self.poll = new_poll()
-        self.open = {}  # type: Dict[int, Connection]
+        self.open: Dict[int, Connection] = {}
         self.listening = False
         self.check_at = 0.0
 
@@ -1788,19 +1784,19 @@ class Server:
         self.settings = settings
         self.log = log
         self.watchdog = Watchdog()
-        self.caller = None  # type: Optional[Caller]
-        self.listener = None  # type: Optional[Socket]
-        self.connections = set()  # type: Set[Connection]
-        self.calls = deque()  # type: Deque[Tuple[Connection, Request]]
-        self.to_serve = deque()  # type: Deque[Connection]
+        self.caller: Optional[Caller] = None
+        self.listener: Optional[Socket] = None
+        self.connections: Set[Connection] = set()
+        self.calls: Deque[Tuple[Connection, Request]] = deque()
+        self.to_serve: Deque[Connection] = deque()
         self.to_door = Wakeup()
         self.to_main = Wakeup()
-        self.kept = None  # type: Optional[Connection]  # the connection of the last call
+        self.kept: Optional[Connection] = None  # the connection of the last call
         self.busy = False
         self.poll = new_poll()
-        self.identities = {}  # type: Dict[int, Tuple[int, int]]
+        self.identities: Dict[int, Tuple[int, int]] = {}
         self.socket_identity = (0, 0)
-        self.draining_until = None  # type: Optional[float]
+        self.draining_until: Optional[float] = None
         self.signals_called = 0
         self.signals_written = 0
         self.on_signal_method = self.on_signal
@@ -1878,7 +1874,7 @@ class Server:
         try:
             for fd, expected in self.identities.items():
                 if identity(fd) != expected:
-                    self.die("descriptor %d of the runtime was replaced by another" % fd)
+                    self.die(f"descriptor {fd} of the runtime was replaced by another")
             own = lstat(self.settings.socket_path)
         except OSError as error:
             self.die(f"the listening socket was lost: {error}")
@@ -1902,8 +1898,8 @@ class Server:
         set_wakeup_fd(-1)
         self.to_door.close()
         self.to_main.close()
-        set_signal(signal.SIGTERM, signal.SIG_DFL)
-        set_signal(signal.SIGINT, signal.default_int_handler)
+        for number in SIGNALS:
+            set_signal(number, USUAL_HANDLERS[number])
 
     def die(self, why: str) -> "NoReturn":
         self.log.write("ERROR", "the runtime ends", error_message=why)
@@ -1930,7 +1926,7 @@ class Server:
             "busy": self.busy or bool(self.calls),
             "handler": self.settings.handler,
             "mode": "envelope" if self.settings.envelope_mode else "payload",
-            "python": "%d.%d.%d" % sys.version_info[:3],
+            "python": ".".join(map(str, sys.version_info[:3])),
         }
         close = draining or not request.keep
         return answer_of(503 if draining else 200, encode_plain(document).encode("ascii"), close), close
@@ -2049,7 +2045,7 @@ class Server:
             fault = HttpFault(503, "the call waited behind another one until its time was nearly over", close=False)
             answer, close = self.fault_answer(fault, request)
             return not connection.send_now(answer) or close
-        envelope = None  # type: Optional[Envelope]
+        envelope: Optional[Envelope] = None
         stream = Stream(connection, request.http10, lambda: self.closing(request))
         try:
             envelope = Envelope(request.body, self.settings.validate)
@@ -2081,7 +2077,11 @@ class Server:
         return self.draining_until is not None or not request.keep
 
     def report(self, envelope: "Optional[Envelope]", outcome: Outcome, took_s: float) -> None:
-        fields = {"outcome": outcome.name, "frames": outcome.frames, "duration_ms": round(took_s * 1000, 3)}  # type: Dict[str, Any]
+        fields: Dict[str, Any] = {
+            "outcome": outcome.name,
+            "frames": outcome.frames,
+            "duration_ms": round(took_s * 1000, 3),
+        }
         actor = ""
         if envelope is not None:
             fields = dict({"envelope_id": envelope.id, "trace_id": envelope.trace_id}, **fields)
@@ -2130,7 +2130,7 @@ def exit_on_signals_from_native_code(libc: "Any") -> None:
         set_handler = libc["signal"]
         set_handler.argtypes = (c_int, c_void_p)
         for number in SIGNALS:
-            set_handler(int(number), cast(libc["quick_exit"], c_void_p))
+            set_handler(number, cast(libc["quick_exit"], c_void_p))
 
 
 def give_memory_back(libc: "Any") -> None:
@@ -2164,8 +2164,9 @@ def load_or_leave(path: str) -> "Callable[[Any], Any]":
 
 
 def main() -> None:
-    """Read settings, load, serve, drain."""
-    mistakes = []  # type: List[str]
+    """Read settings, load, serve, drain. Does not return."""
+    sys.excepthook = sys.__excepthook__
+    mistakes: List[str] = []
     settings = Settings(os.environ, mistakes)
     mistakes += path_mistakes(settings)
     if mistakes:

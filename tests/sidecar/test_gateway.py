@@ -122,11 +122,14 @@ def test_reports_travel_in_batches_over_one_kept_connection() -> None:
     with gateway_server() as server:
         desk = Desk(server.url)
 
+        async def hundred(gateway: Gateway, wanted: int) -> None:
+            for n in range(100):
+                gateway.progress(envelope(f"e-{wanted}-{n}"), "received")
+            await reached(lambda: len(server.reports) == wanted)
+
         async def work(gateway: Gateway) -> None:
-            for n in range(3):
-                for m in range(100):
-                    gateway.progress(envelope(f"e-{n}-{m}"), "received")
-                await reached(lambda n=n: len(server.reports) == 100 * (n + 1))
+            for wanted in (100, 200, 300):
+                await hundred(gateway, wanted)
 
         run(desk, work)
     assert len(server.requests) <= 6

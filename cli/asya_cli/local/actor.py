@@ -18,7 +18,7 @@ from asya_cli.local.workload import Workload
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.memory import remember
 from asya_controller.decide.scaling import ScalingMemory, replicas_wanted
-from asya_controller.decide.status import status_of
+from asya_controller.decide.status import explained, status_of
 from asya_controller.decide.timers import next_look
 from asya_controller.decide.world import Memory, QueueFacts, World
 from asya_transport.admin import Counts
@@ -44,6 +44,7 @@ class Actor:
         self.dead = 0
         self.generation = 1
         self.status: dict[str, Any] = {"observedGeneration": -1}
+        self.rule = ""
         self.transitions: deque[dict[str, Any]] = deque(maxlen=KEPT_TRANSITIONS)
         self.look_at: datetime | None = None
         self._config = config
@@ -144,7 +145,7 @@ class Actor:
         """Compute the status anew; True when the word or its reason changed."""
         world = self.world(trouble)
         before = self.status
-        self.status = status_of(world, now)
+        self.status, self.rule = status_of(world, now), explained(world, now).rule
         self._memory = remember(world, now)
         after = dataclasses.replace(world, actor={**world.actor, "status": self.status}, memory=self._memory)
         self.look_at = next_look(after, self.status, now)
@@ -180,6 +181,7 @@ class Actor:
             "perSecond": round(self.meter.rate(now_s), 2),
             "lastError": self.meter.last_error,
             "edges": dict(self.meter.edges),
+            "rule": self.rule,
             "transitions": list(self.transitions),
             "notes": list(planned.notes),
         }

@@ -164,6 +164,21 @@ def as_json(line: Line) -> str:
     return json.dumps({**members, "pod": line.pod}, ensure_ascii=False)
 
 
+def _delivery(members: dict[str, Any]) -> str:
+    """One delivery in one line: `e-1 success 3.2 ms -> b`."""
+    words = [str(members.get("envelope_id")), str(members["outcome"])]
+    if members["outcome"] != "success" and members.get("reason"):
+        words.append(f"({members['reason']})")
+    if members.get("handler_ms") is not None:
+        words.append(f"{members['handler_ms']:g} ms")
+    if members.get("destinations"):
+        words.append("-> " + ", ".join(members["destinations"]))
+    if members.get("error_type"):
+        words.append(f"{members['error_type']}: {members.get('error_message', '')}")
+    level = str(members.get("level", "INFO"))
+    return " ".join(words if level == "INFO" else [level, *words])
+
+
 # Said again by the mesh itself, as a status, or by the sidecar's line about the same delivery.
 _ROUTINE = frozenset({"starting", "not ready", "ready", "call done", "draining", "drained", "asked to stop"})
 
@@ -182,6 +197,8 @@ def as_text(line: Line) -> str:
     members = members_of(line.text)
     if members is None:
         return line.text.decode(errors="replace")
+    if members["msg"] == "envelope done" and "outcome" in members:
+        return _delivery(members)
     level = str(members.get("level", "INFO"))
     words = [] if level == "INFO" else [level]
     words.append(str(members["msg"]))

@@ -10,7 +10,7 @@ from asya_cli.context import ContextOption, NamespaceOption, refuse_cluster
 from asya_cli.local.folder import Folder
 from asya_cli.local.present import Entry, Present, present
 from asya_cli.local.wide import HEADER, row
-from asya_cli.output import Output, OutputOption, columns, emit, to_json, to_yaml, write
+from asya_cli.output import Output, OutputOption, columns, emit, write
 
 WATCH_STEP_S = 0.2
 
@@ -79,7 +79,8 @@ def follow(folder: Folder, actor: str | None, namespace: str | None, output: Out
                 write(table(changed, header=first))
             elif changed:
                 for document in changed:
-                    write(to_json(document) if output is Output.JSON else "---\n" + to_yaml(document))
+                    write("---" if output is Output.YAML else "")
+                    emit(document, output, lambda: "")
         time.sleep(WATCH_STEP_S)
 
 

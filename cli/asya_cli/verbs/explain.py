@@ -1,0 +1,24 @@
+"""`asya explain`: why an actor has its status (contract: cli)."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from asya_cli.context import ContextOption, NamespaceOption, refuse_cluster
+from asya_cli.local.explanation import explanation
+from asya_cli.local.folder import Folder
+from asya_cli.local.present import present
+from asya_cli.output import Output, OutputOption, emit
+
+
+def command(
+    actor: Annotated[str, typer.Argument(help="The actor.")],
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Say why an actor has its status, with evidence and the next command."""
+    refuse_cluster(context)
+    found = explanation(present(Folder.here()).find(actor, namespace))
+    emit(asdict(found), output, found.as_text)

@@ -115,8 +115,8 @@ def refused_envelope(
         made = replace(made, headers={})
         wrapped = encode(stamped(made))
     if len(wrapped) > max_bytes:
-        # Base64 makes four bytes of three.
-        kept_bytes = max(0, REFUSED_BODY_BYTES - (len(wrapped) - max_bytes + 4) * 3 // 4)
+        # Base64 makes four bytes of three, so leaving out one byte of the body for each byte too many is enough.
+        kept_bytes = max(0, min(len(body), REFUSED_BODY_BYTES) - (len(wrapped) - max_bytes + 4))
         wrapped = encode(stamped(replace(made, payload=_refused_payload(body, error, kept_bytes))))
     return wrapped
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from asya_controller.decide.pods import Container, Ended, Pod
+from asya_controller.decide.pods import WAITING_FAILURES, Container, Ended, Pod
 from asya_controller.decide.wording import last_line, words
 
 IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName"})
@@ -23,7 +23,7 @@ NOT_FOUND = re.compile(
     r"(?i)\b(?:configmap|secret)s? \S+ not found|couldn't find key|references non-existent (?:config|secret)"
 )
 _VOLUME_CLAIM = re.compile(
-    r"(?i)persistentvolumeclaim|persistent volume|volume node affinity|unbound immediate|volume\(s\)"
+    r"(?i)persistent ?volume|volume node affinity|volume\(s\)"
 )
 _VOLUME_BINDING = re.compile(r"VolumeBinding|binding volumes")
 
@@ -113,7 +113,7 @@ def runtime(pod: Pod, failing: tuple[Container, ...]) -> Cause | None:
         if container.name == RUNTIME and crash_loop(container):
             told = container.ended is not None and container.ended.exit_code == MISCONFIGURED_EXIT
             reason = "RuntimeMisconfigured" if told else "RuntimeCrashLoop"
-            return Cause(reason, about(pod, container, "CrashLoopBackOff", end_in_words(container, (2, 3))))
+            return Cause(reason, about(pod, container, *end_of(container, (2, 3))))
     return None
 
 
@@ -121,7 +121,7 @@ def sidecar(pod: Pod, failing: tuple[Container, ...]) -> Cause | None:
     """The sidecar ends again and again, or cannot be started."""
     for container in failing:
         if container.name == SIDECAR and (crash_loop(container) or container.waiting == "RunContainerError"):
-            return Cause("SidecarCrashLoop", about(pod, container, "CrashLoopBackOff", end_in_words(container, None)))
+            return Cause("SidecarCrashLoop", about(pod, container, *end_of(container, None)))
     return None
 
 
@@ -129,8 +129,8 @@ def anything_else(pod: Pod, failing: tuple[Container, ...]) -> Cause:
     """Whatever the table has no word for."""
     if failing:
         container = failing[0]
-        if crash_loop(container):
-            return Cause("PodsFailing", about(pod, container, "CrashLoopBackOff", end_in_words(container, ())))
+        if crash_loop(container) or container.waiting == "RunContainerError":
+            return Cause("PodsFailing", about(pod, container, *end_of(container, ())))
         return Cause("PodsFailing", about(pod, container, container.waiting, container.waiting_message))
     if pod.scheduling[0]:
         return Cause("PodsFailing", about(pod, None, *pod.scheduling))
@@ -168,17 +168,22 @@ def start_failures(failing: tuple[Container, ...]) -> Iterator[tuple[Container, 
 
 def crash_loop(container: Container) -> bool:
     """Whether it fails by ending (P3, P4 or the wait in between), not by waiting for something else."""
-    return container.waiting in ("CrashLoopBackOff", "", "PodInitializing", "ContainerCreating")
+    return container.waiting == "CrashLoopBackOff" or container.waiting not in WAITING_FAILURES
 
 
-def end_in_words(container: Container, told_exits: tuple[int, ...] | None) -> str:
-    """Exit code and reason; for `told_exits` (None: all) also the last line the process left behind."""
+def end_of(container: Container, told_exits: tuple[int, ...] | None) -> tuple[str, str]:
+    """Reason and words about a container that ends again and again, the same in every state between two ends.
+
+    The process's last line is told for `told_exits` (None: all).
+    """
+    for _, text in start_failures((container,)):
+        return "StartError", text
     ended: Ended | None = container.ended
     if ended is None:
-        return container.waiting_message
+        return "CrashLoopBackOff", container.waiting_message
     text = f"exit code {ended.exit_code}" + (f" ({ended.reason})" if ended.reason else "")
-    last = last_line(ended.message)
-    return f"{text}: {last}" if last and (told_exits is None or ended.exit_code in told_exits) else text
+    last = last_line(ended.message) if told_exits is None or ended.exit_code in told_exits else ""
+    return "CrashLoopBackOff", f"{text}: {last}" if last else text
 
 
 def about(pod: Pod, container: Container | None, reason: str, text: str) -> str:

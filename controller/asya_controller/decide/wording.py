@@ -42,7 +42,13 @@ def words(text: str, longest: int = LONGEST_WORDS) -> str:
     text = masked(_SPACE.sub(" ", text).strip())
     for pattern, instead in _CHANGING:
         text = pattern.sub(instead, text)
-    return cut(text.strip(), longest)
+    return shortened(text.strip(), longest)
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most `longest` characters: the beginning says what was tried, the end says why it failed."""
+    half = (longest - 5) // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 
 
 def cut(text: str, longest: int) -> str:

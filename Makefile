@@ -15,6 +15,6 @@ test: setup     ## check, then every test
 bench: setup     ## measure, write build/bench.json, print the table
 	@.venv/bin/python -m bench
 generate: setup     ## write every generated file anew
-	@.venv/bin/python tools/generate.py
+	@.venv/bin/python tools/generate.py && .venv/bin/python schemas/golden/generate.py
 clean:     ## remove what the targets above made
 	@rm -rf .venv build dist .asya .mypy_cache .ruff_cache .pytest_cache .hypothesis

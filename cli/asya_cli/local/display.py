@@ -99,7 +99,8 @@ class Lines:
             return
         if skipped:
             self.note(f"{skipped} lines not shown; they are in .asya/logs")
-        self._write(as_json(line) if self._json else f"{line.pod} | {as_text(line)}")
+        for part in [as_json(line)] if self._json else as_text(line).splitlines() or [""]:
+            self._write(part if self._json else f"{line.pod} | {part}")
         self._flush()
 
     def table(self, rows: list[Row]) -> None:

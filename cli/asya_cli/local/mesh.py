@@ -71,6 +71,7 @@ class Mesh:
         self._phase = "starting"
         self._started_at = datetime.now(UTC)
         self._problems: tuple[str, ...] = ()
+        self._other_news = False
         self._trouble = ""
 
     async def run(self, sources: Sequence[Source], started: Callable[[], None]) -> None:
@@ -151,7 +152,7 @@ class Mesh:
         if actor.queue is not None:
             self._queues.retire(actor.queue)
         self._tasks.spawn(actor.workload.close(), f"drain {actor.name}")
-        self._changed.set()
+        self._tell()
 
     async def _watch(self) -> None:
         def folders() -> set[Path]:
@@ -177,10 +178,14 @@ class Mesh:
             if problems != self._problems:
                 self._display.note("\n".join([*problems, "the last good state stays"]))
             self._problems = problems
-            self._changed.set()
-            return
-        self._problems = ()
-        self._plan(sources)
+        else:
+            self._problems = ()
+            self._plan(sources)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Something is to be published that concerns no single actor."""
+        self._other_news = True
         self._changed.set()
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -211,7 +216,7 @@ class Mesh:
             return False
         for key, actor in self._actors.items():
             if actor.queue is not None and actor.count(counts.get(actor.queue), counts.get(dead_letters(actor.queue))):
-                self._traffic.add(key)
+                self._passed(key)
         return True
 
     def _read_logs(self, now_s: float) -> None:
@@ -226,7 +231,7 @@ class Mesh:
             if members is not None and line.actor in by_name:
                 actor = by_name[line.actor]
                 actor.meter.add(members, now_s)
-                self._traffic.add(actor.planned.key)
+                self._passed(actor.planned.key)
 
     # --- what is known ------------------------------------------------------------------------------------------------
 
@@ -235,21 +240,31 @@ class Mesh:
         self._dirty.add(key)
         self._changed.set()
 
+    def _passed(self, key: Key) -> None:
+        """Messages came, went or moved at this actor."""
+        if not self._traffic:
+            self._changed.set()  # so that the wait below is counted anew
+        self._traffic.add(key)
+
     async def _judge(self) -> None:
         loop, traffic_at = asyncio.get_running_loop(), 0.0
         while True:
-            await _wait(self._changed, min(TRAFFIC_S, self._next_look_s()) if self._traffic else self._next_look_s())
-            await asyncio.sleep(GATHER_S)
-            self._changed.clear()
-            now_s, now = loop.time(), datetime.now(UTC)
+            until_traffic_s = max(0.0, traffic_at + TRAFFIC_S - loop.time()) if self._traffic else 60.0
+            await _wait(self._changed, min(until_traffic_s, self._next_look_s()))
             if self._dirty:
+                await asyncio.sleep(GATHER_S)
+                self._changed.clear()
                 self._queues.release_dead()
+            now_s, now = loop.time(), datetime.now(UTC)
             keys = self._dirty | {key for key, actor in self._actors.items() if actor.look_at and actor.look_at <= now}
             self._dirty = set()
-            if now_s - traffic_at >= TRAFFIC_S:
+            if self._traffic and now_s - traffic_at >= TRAFFIC_S:
                 keys |= self._traffic
                 traffic_at = now_s
                 self._traffic = {key for key, actor in self._actors.items() if actor.meter.rate(now_s) > 0}
+            if not keys and not self._other_news:
+                continue
+            self._other_news = False
             for key in keys & self._actors.keys():
                 self._judge_one(self._actors[key], now)
             self._publish(now_s)

@@ -7,7 +7,7 @@ Must not look at a clock: the present is always a parameter.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Final
 
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -16,7 +16,8 @@ _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
 _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _MAX_DURATION_CHARACTERS: Final = 32
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:(\d\d)(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -52,17 +53,10 @@ def parse_time(text: str) -> datetime | None:
     found = _TIME.fullmatch(text)
     if found is None:
         return None
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
-    microsecond = int((found[7] or "0")[:6].ljust(6, "0"))
-    offset = timedelta()
-    if found[8]:
-        if int(found[9]) > 23 or int(found[10]) > 59:
-            return None
-        offset = timedelta(hours=int(found[9]), minutes=int(found[10])) * (-1 if found[8] == "-" else 1)
+    start, end = found.span(1)
+    known = text.upper() if found[1] != "60" else f"{text[:start]}59{text[end:]}".upper()
     try:
-        return datetime(
-            year, month, day, hour, minute, min(second, 59) if second == 60 else second, microsecond, timezone(offset)
-        )
+        return datetime.fromisoformat(known)
     except ValueError:
         return None
 

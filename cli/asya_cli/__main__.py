@@ -4,6 +4,7 @@ Source of the codes: contract, cli: 0 done, 1 differences or problems, 2 wrong u
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from asya_cli.errors import Failure, ReaderGone
 
 INTERRUPTED_EXIT_CODE = 130
 USAGE_EXIT_CODE = 2
+_PLACE = re.compile(r".+?:[0-9]+:[0-9]+: ")
 
 
 def main() -> None:
@@ -40,8 +42,7 @@ def run(arguments: Sequence[str], program: str = "asya") -> int:
         mistake.show()
         return mistake.exit_code
     except Failure as failure:
-        if str(failure):
-            notes.say(f"{program}: {failure}")
+        _explain(program, str(failure))
         return failure.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED_EXIT_CODE
@@ -54,6 +55,12 @@ def run(arguments: Sequence[str], program: str = "asya") -> int:
             raise
         notes.say(f"{program}: {error.filename}: {error.strerror}")
         return USAGE_EXIT_CODE
+
+
+def _explain(program: str, text: str) -> None:
+    """Say what failed. A text that begins with a place in a file keeps it at the front, where editors look for it."""
+    if text:
+        notes.say(text if _PLACE.match(text) else f"{program}: {text}")
 
 
 def _flush() -> None:

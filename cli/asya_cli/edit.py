@@ -6,12 +6,11 @@ is read again: if anything but the wanted value differs, nothing is written.
 """
 
 import copy
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from asya_cli.yaml_nodes import ListNode, MapNode, Node, Scalar, Values, YamlMistake, compose
-from asya_schemas.actor.yaml_text import scalar
+from asya_schemas.actor.yaml_text import quoted, scalar
 
 Path = tuple[str | int, ...]
 
@@ -130,7 +129,7 @@ def _in_style(value: Any, style: str) -> str:
         return scalar(value)
     if style == "'" and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
-    return json.dumps(value, ensure_ascii=False) if style == '"' else scalar(value)
+    return quoted(value) if style == '"' else scalar(value)
 
 
 def _add_entry(text: str, node: MapNode, key: str, value: Any, dash_indent: int) -> str:
@@ -243,7 +242,7 @@ def _flow(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
     plain = scalar(value)
-    return json.dumps(value, ensure_ascii=False) if set(plain) & set(",[]{}?") else plain
+    return quoted(value) if isinstance(value, str) and set(plain) & set(",[]{}?") else plain
 
 
 # --- holding the result against the wish ------------------------------------------------------------------------------

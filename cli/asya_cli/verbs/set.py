@@ -218,7 +218,7 @@ def _refuse_new_mistakes(before: LoadedActor, after: LoadedActor) -> None:
     known = {problem.message for problem in check_actor(before)}
     new = [problem for problem in errors_of(check_actor(after)) if problem.message not in known]
     if new:
-        raise UsageMistake("not changed, because of\n" + "\n".join(f"{p.file}: {p.message}" for p in new))
+        raise UsageMistake("not changed, because of " + "\n".join(f"{p.file}: {p.message}" for p in new))
 
 
 def _write(file: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 # Letters first, then what can mean nothing else inside a plain scalar.
 _WORD = r"(?:[A-Za-z0-9_./$()@+=%~^,;'?!<>-]|:(?=[A-Za-z0-9_./]))+"
 _PLAIN = re.compile(rf"(?=[A-Za-z_./$(]){_WORD}(?: {_WORD})*")
+_LAST_16_BIT = 0xFFFF
 _MEANS_SOMETHING = re.compile(r"(?i)(y|n|yes|no|on|off|true|false|null|nan|inf|[.]nan|[.]inf|[.][0-9].*)")
 
 
@@ -24,7 +25,16 @@ def scalar(value: Any) -> str:
     """One scalar, or an empty map or list, as it stands in a line."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and not _MEANS_SOMETHING.fullmatch(value):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def quoted(text: str) -> str:
+    """The text in double quotes. Characters that YAML refuses or folds are escaped, in YAML's way beyond 16 bits."""
+    return "".join(c if c.isprintable() else _escaped(ord(c)) for c in json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code <= _LAST_16_BIT else f"\\U{code:08x}"
 
 
 def _lines(value: Any) -> Iterator[str]:

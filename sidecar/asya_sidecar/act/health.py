@@ -65,7 +65,8 @@ class Health:
         """
         if reason in self._details:
             return
-        STALL_REASONS.index(reason)
+        if reason not in STALL_REASONS:
+            raise ValueError(f"{reason!r} is none of the reasons {', '.join(STALL_REASONS)}")
         self._details[reason] = detail
         self._stalled(reason)
         self._changed()

@@ -17,6 +17,7 @@ from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.settings import Address
 
 MAX_CONNECTIONS = 64
+REQUEST_WITHIN_S = 10.0
 # Scrapers keep a connection from one scrape to the next; a minute is the longest usual interval.
 IDLE_S = 75.0
 READ_BYTES = 16_384
@@ -99,12 +100,12 @@ class StatusServer:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        http = h11.Connection(h11.SERVER)
+        http, patience_s = h11.Connection(h11.SERVER), REQUEST_WITHIN_S
         while True:
             request = None
             while not isinstance(event := http.next_event(), h11.EndOfMessage):
                 if event is h11.NEED_DATA:
-                    http.receive_data(await asyncio.wait_for(reader.read(READ_BYTES), IDLE_S))
+                    http.receive_data(await asyncio.wait_for(reader.read(READ_BYTES), patience_s))
                 elif isinstance(event, h11.Request):
                     request = event
                 elif not isinstance(event, h11.Data):
@@ -112,10 +113,11 @@ class StatusServer:
             if request is None:
                 return
             writer.write(_encode(http, request, self._answer(request)))
-            await asyncio.wait_for(writer.drain(), IDLE_S)
+            await asyncio.wait_for(writer.drain(), REQUEST_WITHIN_S)
             if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
                 return
             http.start_next_cycle()
+            patience_s = IDLE_S
 
     def _answer(self, request: h11.Request) -> Answer:
         page = self._pages.get(request.target.partition(b"?")[0].decode("latin-1"))

@@ -83,7 +83,10 @@ def counts_of(world: World, now: datetime) -> Counts:
 
 
 def desired(world: World) -> int:
-    """How many pods somebody wants: the author, KEDA's zero, or the autoscaler."""
+    """How many pods somebody wants: the author, KEDA's zero, or the autoscaler. Nobody asks an actor that is going."""
+    former = world.previous.get("desiredReplicas")
+    if world.metadata.get("deletionTimestamp") and isinstance(former, int):
+        return former
     if not scaling_enabled(world):
         return lenient(effective.replicas, world.spec, 1)
     if world.workload is None:

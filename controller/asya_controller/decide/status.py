@@ -48,7 +48,7 @@ def status_of(world: World, now: datetime) -> dict[str, Any]:
         "message": decided.message,
         "conditions": conditions(found, decided, observed),
         **numbers(found),
-        **scale_fields(found),
+        **(scale_fields(found) if decided.value != "Creating" else {}),
         "scalingMode": "KEDA" if found.scaled else "Manual",
         "transportStatus": "Ready" if found.transport and found.transport.true else "NotReady",
         **queue_fields(world),
@@ -214,23 +214,23 @@ def stamp(moment: datetime) -> str:
 
 
 def numbers(found: Assessment) -> dict[str, Any]:
-    """Replica and message counters."""
+    """Counters of pods and messages."""
     counts, queue = found.counts, found.world.queue
     return {
         "readyReplicas": counts.ready,
         "pendingReplicas": len(counts.pending_pods),
         "failingPods": len(counts.failing),
         "totalReplicas": counts.total,
-        "desiredReplicas": counts.desired,
         "queuedMessages": queue.queued if queue else None,
         "processingMessages": queue.processing if queue else None,
     }
 
 
 def scale_fields(found: Assessment) -> dict[str, Any]:
-    """Last-Scale and the present shortage."""
+    """Desired, its last change and the present shortage; nothing before the first pass: a first value is no change."""
     last = found.last_scale
     return {
+        "desiredReplicas": found.counts.desired,
         "lastScaleTime": stamp(last.at) if last.at else None,
         "lastScaleDirection": last.direction,
         "lastScaleFormatted": last.told(found.now),

@@ -1,0 +1,399 @@
+"""Situations 25-56 of contract: controller, 14, that facts and a time decide: transports, bad input, scaling, suspension, deletion."""
+
+from dataclasses import replace
+
+import pytest
+
+from asya_controller.decide.conditions import Verdict
+from asya_controller.decide.config import EndActors
+from asya_controller.decide.events import namespace_events, transitions, work_events
+from asya_controller.decide.plan import Step, conflicts, plan
+from asya_controller.decide.world import QueueFacts, Refusal, World
+from tests.controller.worlds import (
+    NOW,
+    RABBITMQ,
+    SQS,
+    History,
+    Json,
+    actor,
+    condition,
+    config,
+    desired_of,
+    fixed,
+    merge,
+    minutes,
+    ready_pods,
+    scaled,
+    seconds,
+    settled,
+    starting_pods,
+    told,
+    unmade,
+    world,
+)
+
+USABLE = Verdict("True", "QueueReady", "")
+
+
+def events(history: History) -> list[str]:
+    return [item.reason for item in transitions(history.before, history.status)]
+
+
+def steps_of(facts: World, transport: Verdict = USABLE) -> tuple[Step, ...]:
+    return plan(facts, desired_of(dict(facts.actor), facts.config), transport, NOW)
+
+
+# --- transports -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operator", "message"),
+    [
+        (config(other=RABBITMQ), "transport 'rabbitmq' not found in operator configuration"),
+        (config(rabbitmq={**RABBITMQ, "enabled": False}), "transport 'rabbitmq' is disabled in operator configuration"),
+    ],
+)
+def test_row_25_a_transport_that_is_not_there_is_a_transport_error(operator: object, message: str) -> None:
+    status = History().look(unmade(operator=operator, queue=None))  # type: ignore[arg-type]
+    assert (status["status"], status["message"]) == ("TransportError", message)
+    assert told(status, "TransportReady") == ("False", "InvalidTransport")
+    assert (told(status, "Ready"), told(status, "Stalled")) == (
+        ("False", "TransportError"),
+        ("True", "InvalidTransport"),
+    )
+    assert told(status, "WorkloadReady") == ("Unknown", "WaitingForTransport")
+
+
+def test_row_25_a_transports_name_is_free() -> None:
+    operator = config(**{"rabbit-eu": RABBITMQ})
+    status = History().look(world(actor({"transport": "rabbit-eu"}), ready_pods(1), operator=operator))
+    assert (status["status"], status["transport"]) == ("Running", {"name": "rabbit-eu", "type": "rabbitmq"})
+
+
+DOWN = QueueFacts("BrokerUnreachable", "rabbit.mq:5672: connection refused")
+
+
+def test_row_26_a_broker_that_is_down_at_creation_lets_no_workload_be_made() -> None:
+    history, facts = History(), unmade(queue=DOWN)
+    history.look(unmade(queue=None, pass_finished=False))
+    status = history.look(facts)
+    assert status["status"] == "TransportError"
+    assert told(status, "TransportReady") == ("False", "BrokerUnreachable")
+    assert told(status, "WorkloadReady") == ("Unknown", "WaitingForTransport")
+    assert told(status, "Reconciling") == ("True", "Retrying")
+    assert events(history) == ["TransportError"]
+    assert steps_of(facts, Verdict("False", "BrokerUnreachable", "")) == ()
+
+
+def test_row_26_its_return_heals_the_actor() -> None:
+    history = settled(unmade(queue=DOWN), NOW)
+    status = history.look(world(pods=ready_pods(1)), NOW + minutes(1))
+    assert (status["status"], told(status, "Ready"), events(history)) == ("Running", ("True", "Running"), ["Recovered"])
+
+
+def test_row_27_a_broker_down_for_20_s_shows_in_the_pods_only() -> None:
+    history = settled(world(pods=ready_pods(1)))
+    history.look(world(pods=starting_pods(1), queue=DOWN), NOW)
+    status = history.look(world(pods=starting_pods(1), queue=DOWN), NOW + seconds(20))
+    assert (status["status"], told(status, "TransportReady")) == ("ScalingUp", ("True", "QueueReady"))
+
+
+def test_row_27_a_broker_down_for_two_minutes_is_a_transport_error() -> None:
+    history = settled(world(pods=ready_pods(1)))
+    history.look(world(pods=starting_pods(1), queue=DOWN), NOW)
+    status = history.look(world(pods=starting_pods(1), queue=DOWN), NOW + minutes(2))
+    assert (status["status"], told(status, "TransportReady")) == ("TransportError", ("False", "BrokerUnreachable"))
+
+
+def test_row_27_spec_changes_are_still_applied_while_the_broker_is_down() -> None:
+    facts = world(actor(fixed(1)), ready_pods(1), queue=DOWN)
+    changed = replace(facts, actor=actor(fixed(2)))
+    assert [
+        (step.verb, step.object["kind"]) for step in steps_of(changed, Verdict("False", "BrokerUnreachable", ""))
+    ] == [("apply", "Deployment")]
+
+
+def test_row_28_a_refused_password_is_stalled_and_not_shown() -> None:
+    refused = QueueFacts("AuthFailed", "amqp://asya:hunter2@rabbit.mq:5672 refused the credentials")
+    status = History().look(unmade(queue=refused))
+    assert (status["status"], told(status, "TransportReady")) == ("TransportError", ("False", "AuthFailed"))
+    assert told(status, "Stalled") == ("True", "AuthFailed")
+    assert "hunter2" not in str(status)
+
+
+def test_row_30_a_queue_with_other_arguments_works_and_is_told() -> None:
+    history = settled(world(pods=ready_pods(1)))
+    drift = QueueFacts("QueueDrift", "x-delivery-limit is 5, asked for 10", queued=5, processing=0)
+    status = history.look(world(pods=ready_pods(1), queue=drift))
+    assert (status["status"], told(status, "TransportReady")) == ("Running", ("True", "QueueDrift"))
+    assert "x-delivery-limit" in condition(status, "TransportReady")["message"]
+    assert (status["queuedMessages"], events(history)) == (5, ["QueueDrift"])
+
+
+def test_row_31_a_queue_of_somebody_else_is_named_and_gets_no_pods() -> None:
+    history = History()
+    conflict = QueueFacts("QueueConflict", "queue 'asya-a-b-c' belongs to default/a/b-c")
+    history.look(unmade(queue=None, pass_finished=False))
+    status = history.look(unmade(queue=conflict))
+    assert (status["status"], status["message"]) == ("TransportError", conflict.message)
+    assert (told(status, "Stalled"), events(history)) == (
+        ("True", "QueueConflict"),
+        ["TransportError", "QueueConflict"],
+    )
+    assert steps_of(unmade(queue=conflict), Verdict("False", "QueueConflict", "")) == ()
+
+
+def test_row_31_when_the_older_one_is_deleted_the_younger_recovers() -> None:
+    history = settled(unmade(queue=QueueFacts("QueueConflict", "queue 'q' belongs to default/a/b")), NOW)
+    assert history.look(world(pods=ready_pods(1)), NOW + seconds(30))["status"] == "Running"
+
+
+def test_row_32_a_queue_name_too_long_for_sqs() -> None:
+    document = actor({"transport": "sqs"}, name="n" * 63, namespace="long-namespace")
+    status = History().look(unmade(document, config(sqs=SQS), queue=None))
+    assert (status["status"], told(status, "TransportReady")) == ("TransportError", ("False", "QueueNameInvalid"))
+    assert status["message"] == f"queue name 'asya-long-namespace-{'n' * 63}-dlq' has 87 characters, sqs allows 80"
+    assert told(status, "Stalled") == ("True", "QueueNameInvalid")
+
+
+def test_row_32_a_handler_that_may_run_longer_than_sqs_allows() -> None:
+    document = actor({"transport": "sqs", "timeout": {"processing": 50000}})
+    status = History().look(unmade(document, config(sqs=SQS), queue=None))
+    assert (status["status"], told(status, "WorkloadReady")) == ("ConfigError", ("False", "TimeoutTooLong"))
+    assert status["message"] == "timeout.processing 50000s exceeds what transport sqs allows (39600s)"
+    assert told(status, "Stalled") == ("True", "TimeoutTooLong")
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def without_handler() -> Json:
+    document = actor()
+    del document["spec"]["workload"]["template"]["spec"]["containers"][0]["env"]
+    return document
+
+
+def test_row_33_a_stored_object_that_breaks_a_rule_is_refused_and_its_pods_stay() -> None:
+    running = world(pods=ready_pods(1))
+    history = settled(running)
+    status = history.look(replace(running, actor=without_handler()))
+    assert (status["status"], told(status, "WorkloadReady")) == ("ConfigError", ("False", "ValidationError"))
+    assert told(status, "TransportReady") == ("Unknown", "NotChecked")
+    assert told(status, "Stalled") == ("True", "ValidationError")
+    assert status["message"] == "container asya-runtime must set the environment variable ASYA_HANDLER"
+    assert (status["readyReplicas"], status["observedGeneration"]) == (1, 1)
+
+
+def test_row_34_a_denied_field_is_named_with_its_rule() -> None:
+    volumes = {"workload": {"template": {"spec": {"volumes": [{"name": "node", "hostPath": {"path": "/"}}]}}}}
+    status = History().look(unmade(actor(volumes), queue=None))
+    assert (status["status"], told(status, "WorkloadReady")) == ("ConfigError", ("False", "PolicyViolation"))
+    path = "workload.template.spec.volumes[0].hostPath"
+    assert status["message"] == f"pod template uses {path}, which is denied by policy rule hostPath"
+
+
+# --- scaling ----------------------------------------------------------------------------------------------------------
+
+
+def test_row_35_scaling_without_keda_is_a_scaling_error_and_one_pod_works() -> None:
+    facts = unmade(actor(scaled()), keda=False)
+    made = [(step.verb, step.object["kind"], step.replicas) for step in steps_of(facts)]
+    assert made == [("create", "Deployment", 1)]
+    running = world(actor(scaled()), ready_pods(1), replicas=1, keda=False, scaled_object=None)
+    history = settled(running)
+    assert (history.status["status"], told(history.status, "ScalingReady")) == (
+        "ScalingError",
+        ("False", "KEDANotInstalled"),
+    )
+    healed = history.look(world(actor(scaled()), ready_pods(1), replicas=1))
+    assert (healed["status"], told(healed, "Ready")) == ("Running", ("True", "Running"))
+
+
+def untouched_scaler() -> World:
+    facts = world(actor(scaled()), ready_pods(1), replicas=1)
+    created = {"metadata": {"creationTimestamp": "2026-11-24T12:00:00Z"}, "status": None}
+    return replace(facts, scaled_object=merge(dict(facts.scaled_object or {}), created))
+
+
+def test_row_36_keda_that_does_not_answer_is_waited_for() -> None:
+    status = History().look(untouched_scaler(), NOW + seconds(59))
+    assert (status["status"], told(status, "ScalingReady")) == ("Running", ("Unknown", "WaitingForKEDA"))
+    assert told(status, "Ready") == ("False", "WaitingForKEDA")
+    assert told(status, "Reconciling") == ("True", "WaitingForKEDA")
+
+
+def test_row_36_after_60_s_it_is_a_scaling_error() -> None:
+    status = History().look(untouched_scaler(), NOW + seconds(60))
+    assert (status["status"], told(status, "ScalingReady")) == ("ScalingError", ("False", "KEDANotResponding"))
+
+
+def test_row_37_without_a_management_url_only_waiting_messages_are_seen() -> None:
+    operator = config(rabbitmq=merge(RABBITMQ, {"config": {"managementUrl": None}}))
+    history = History()
+    history.look(unmade(actor(scaled()), operator, queue=None, pass_finished=False))
+    facts = world(actor(scaled()), ready_pods(1), replicas=1, operator=operator)
+    status = history.look(facts)
+    assert (status["status"], told(status, "ScalingReady")) == ("Running", ("True", "ReadyMessagesOnly"))
+    assert events(history) == ["ReadyMessagesOnly"]
+    history.look(facts, NOW + minutes(1))
+    assert events(history) == []
+
+
+def test_row_38_switching_scaling_on_keeps_the_count() -> None:
+    live = world(actor(fixed(4)), ready_pods(4))
+    history = settled(live)
+    switched = replace(live, actor=actor({**fixed(4), **scaled()}))
+    assert not [step for step in steps_of(switched) if "replicas" in step.object["spec"] or step.replicas is not None]
+    history.look(world(actor(scaled()), ready_pods(4), replicas=4))
+    assert (history.status["desiredReplicas"], history.status["lastScaleFormatted"]) == (4, "-")
+    assert events(history) == ["ScalingEnabled"]
+
+
+def test_row_39_switching_scaling_off_removes_the_scaler_before_it_sets_replicas() -> None:
+    live = world(actor(scaled()), ready_pods(4), replicas=4, hpa={"metadata": {"name": "keda-hpa-a"}})
+    off = actor(fixed(2))
+    first = steps_of(replace(live, actor=off))
+    assert [(step.verb, step.object["kind"]) for step in first if step.verb == "remove"] == [
+        ("remove", "ScaledObject"),
+        ("remove", "TriggerAuthentication"),
+    ]
+    assert not [step for step in first if step.verb == "apply" and "replicas" in step.object["spec"]]
+    gone = replace(live, actor=off, scaled_object=None, trigger_authentication=None, hpa=None)
+    (step,) = steps_of(gone)
+    assert (step.verb, step.object["spec"]["replicas"]) == ("apply", 2)
+
+
+def test_row_39_what_status_said_of_scaling_goes_with_it() -> None:
+    history = settled(world(actor(scaled()), ready_pods(2), replicas=2))
+    status = history.look(world(actor(fixed(2)), ready_pods(2)))
+    assert (status["status"], status["scalingMode"]) == ("Running", "Manual")
+    assert "scaledObjectRef" not in status
+    assert told(status, "ScalingReady") is None
+    assert events(history) == ["ScalingDisabled"]
+
+
+def test_row_40_an_actor_that_the_autoscaler_has_moved_needs_no_write() -> None:
+    facts = world(actor(scaled()), ready_pods(7), replicas=7)
+    assert steps_of(facts) == ()
+    history = settled(facts, NOW)
+    assert history.look(facts, NOW + minutes(1)) == history.before
+
+
+def test_row_41_a_child_deleted_by_hand_is_restored_and_told() -> None:
+    facts = replace(world(actor(scaled()), ready_pods(1), replicas=1), scaled_object=None)
+    steps = steps_of(facts)
+    assert [(step.verb, step.object["kind"], step.why) for step in steps] == [("create", "ScaledObject", "missing")]
+    assert [item.reason for item in work_events(steps, facts.queue, had_workload=True)] == ["ChildRestored"]
+
+
+def test_row_41_the_annotation_of_a_restart_is_left_alone() -> None:
+    restarted = {"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}}
+    assert steps_of(world(actor(fixed(1)), ready_pods(1), workload=restarted)) == ()
+
+
+def test_row_42_a_foreign_deployment_is_named_and_left_alone() -> None:
+    foreign = world(actor(fixed(1)), workload={"metadata": {"ownerReferences": None}})
+    (refusal,) = conflicts(foreign)
+    assert refusal.message == "Deployment 'a' exists and is not owned by this AsyncActor"
+    status = History().look(replace(foreign, refusals=(refusal,)))
+    assert (status["status"], told(status, "WorkloadReady")) == ("WorkloadError", ("False", "NameConflict"))
+    assert steps_of(foreign) == ()
+
+
+def test_row_42_a_contested_field_is_told_once() -> None:
+    history = settled(world(pods=ready_pods(1)))
+    contested = Refusal("Deployment", "a", "Contested", "image is changed back by manager x")
+    status = history.look(world(pods=ready_pods(1), refusals=(contested,)))
+    assert (status["status"], told(status, "WorkloadReady")) == ("WorkloadError", ("False", "Contested"))
+    assert events(history) == ["WorkloadError", "Contested"]
+
+
+def test_row_43_a_changed_kind_keeps_the_old_workload_until_the_new_one_works() -> None:
+    old = world(actor(fixed(2)), ready_pods(2)).workload
+    document = actor({"workload": {"kind": "StatefulSet", "replicas": 2}})
+    creating = unmade(document, workload=None, other_workload=old)
+    assert [(step.verb, step.object["kind"]) for step in steps_of(creating)] == [("create", "StatefulSet")]
+    starting = world(document, starting_pods(2), other_workload=old)
+    assert steps_of(starting) == ()
+    working = world(document, ready_pods(2), other_workload=old)
+    assert [(step.verb, step.object["kind"], step.uid) for step in steps_of(working)] == [
+        ("remove", "Deployment", "uid-workload")
+    ]
+
+
+def test_row_43_the_new_workload_starts_with_the_old_ones_count() -> None:
+    old = world(actor(scaled()), ready_pods(3), replicas=3).workload
+    creating = unmade(actor({**scaled(), "workload": {"kind": "StatefulSet"}}), other_workload=old)
+    assert steps_of(creating)[0].replicas == 3
+
+
+# --- annotations and deletion -----------------------------------------------------------------------------------------
+
+SUSPENDED = {"asya.sh/suspend": "true"}
+
+
+def suspended_with_a_new_image() -> World:
+    changed = actor(annotations=SUSPENDED, generation=2)
+    changed["spec"]["workload"]["template"]["spec"]["containers"][0]["image"] = "registry.example.com/a:2"
+    return replace(world(pods=ready_pods(1)), actor=changed)
+
+
+def test_row_44_a_suspended_actor_is_judged_and_not_written() -> None:
+    history = settled(world(pods=ready_pods(1)))
+    facts = suspended_with_a_new_image()
+    status = history.look(facts)
+    assert (status["status"], status["suspended"], status["observedGeneration"]) == ("Running", True, 2)
+    assert (told(status, "Ready"), steps_of(facts), events(history)) == (("True", "Running"), (), ["Suspended"])
+
+
+def test_row_44_taking_the_annotation_away_applies_what_waited() -> None:
+    facts = suspended_with_a_new_image()
+    history = settled(facts)
+    resumed = replace(facts, actor=merge(dict(facts.actor), {"metadata": {"annotations": None}}))
+    assert [(step.verb, step.object["kind"]) for step in steps_of(resumed)] == [("apply", "Deployment")]
+    assert "suspended" not in history.look(resumed)
+    assert events(history) == ["Resumed"]
+
+
+def test_row_45_a_reconcile_request_is_echoed_when_the_pass_is_done() -> None:
+    asked = actor(annotations={"asya.sh/reconcile-at": "2026-11-24T12:00:00Z"})
+    status = settled(world(asked, ready_pods(1))).status
+    assert status["lastHandledReconcileAt"] == "2026-11-24T12:00:00Z"
+
+
+def test_row_46_a_deleted_actor_is_terminating_and_says_what_it_waits_for() -> None:
+    history = settled(world(pods=ready_pods(1)))
+    deleted = actor(deletionTimestamp="2026-11-24T12:00:00Z")
+    status = history.look(world(deleted, ready_pods(1), awaiting="waiting for 1 pod to finish its work"))
+    assert (status["status"], status["message"]) == ("Terminating", "waiting for 1 pod to finish its work")
+    assert (told(status, "Ready"), told(status, "Reconciling")) == (("False", "Terminating"), ("True", "Terminating"))
+    assert events(history) == []
+
+
+def test_row_51_a_former_queue_is_noted_until_it_is_dealt_with() -> None:
+    operator = config(
+        rabbitmq=RABBITMQ, other=RABBITMQ | {"config": {**RABBITMQ["config"], "queueNameTemplate": "{actor}"}}
+    )  # type: ignore[dict-item]
+    history = settled(world(actor(), ready_pods(1), operator=operator))
+    moved = actor({"transport": "other"})
+    status = history.look(world(moved, ready_pods(1), operator=operator))
+    assert (status["queue"], status["previousQueues"]) == ("a", [{"transport": "rabbitmq", "queue": "asya-ns-a"}])
+    done = world(moved, ready_pods(1), operator=operator, queues_dealt_with=(("rabbitmq", "asya-ns-a"),))
+    assert "previousQueues" not in history.look(done)
+
+
+def test_row_55_another_sidecar_image_rolls_the_pods() -> None:
+    live = world(pods=ready_pods(1))
+    newer = config().model_copy(update={"sidecar": config().sidecar.model_copy(update={"image": "asya-sidecar:2"})})
+    (step,) = steps_of(replace(live, config=newer))
+    applied = world(operator=newer, pods=ready_pods(1, template="old"))
+    status = settled(live).look(applied)
+    assert (step.verb, step.why) == ("apply", "changed")
+    assert (status["status"], told(status, "Ready")) == ("Running", ("False", "RolloutInProgress"))
+
+
+def test_row_56_missing_end_actors_are_told() -> None:
+    told_events = namespace_events({"a", "x-sump"}, EndActors())
+    assert [(item.type, item.reason) for item in told_events] == [("Warning", "EndActorMissing")]
+    assert told_events[0].message.startswith("x-sink: ")
+    assert namespace_events({"x-sink", "x-sump"}, EndActors()) == ()

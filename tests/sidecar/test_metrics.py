@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,26 +12,10 @@ from asya_sidecar.act.metrics import MAX_DESTINATIONS, Metrics
 
 QUEUE = "asya-ns-a"
 A = [
-    "0.005",
-    "0.01",
-    "0.025",
-    "0.05",
-    "0.1",
-    "0.25",
-    "0.5",
-    "1.0",
-    "2.5",
-    "5.0",
-    "10.0",
-    "30.0",
-    "60.0",
-    "120.0",
-    "300.0",
-    "600.0",
-    "1800.0",
+    *map(str, (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)),
     "+Inf",
 ]
-B = ["0.001", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf"]
+B = [*map(str, (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)), "+Inf"]
 C = [*(str(100.0 * 10**k) for k in range(8)), "+Inf"]
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -213,5 +198,5 @@ def test_every_metric_has_a_help_text(metrics: Metrics) -> None:
     assert all(family.documentation for family in _families(metrics))
 
 
-def _families(metrics: Metrics) -> Iterator[object]:
+def _families(metrics: Metrics) -> Iterator[Any]:
     return iter(text_string_to_metric_families(Exposition(metrics).render("")[0].decode()))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ RABBITMQ = {
 SQS = {"ASYA_ACTOR_NAME": "a", "ASYA_NAMESPACE": "ns", "ASYA_TRANSPORT": "sqs", "AWS_REGION": "eu-west-1"}
 
 
-def read(base: dict[str, str] = LEAST, **variables: str) -> Settings:
-    return from_environ(base | variables, has_adapter=lambda _: True)
+def read(base: Mapping[str, str] = LEAST, /, **variables: str) -> Settings:
+    return from_environ(dict(base) | variables, has_adapter=lambda _: True)
 
 
-def refusal(base: dict[str, str] = LEAST, **variables: str) -> list[str]:
+def refusal(base: Mapping[str, str] = LEAST, /, **variables: str) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         read(base, **variables)
     return list(caught.value.lines)

@@ -97,8 +97,8 @@ class Sqlite:
 
 def make(kind: str, folder: Path) -> Broker:
     """A broker of this kind; call it on a running loop."""
-    broker: Broker = {"memory": Memory, "sqlite": Sqlite}[kind](folder)
-    return broker
+    kinds: dict[str, Callable[[Path], Broker]] = {"memory": Memory, "sqlite": Sqlite}
+    return kinds[kind](folder)
 
 
 class Client:
@@ -194,5 +194,5 @@ def scene(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]
 
         asyncio.run(play())
 
-    del run.__wrapped__  # type: ignore[attr-defined]  # else pytest would look for a fixture called `scene`
+    del run.__wrapped__  # else pytest would look for a fixture called `scene`
     return run

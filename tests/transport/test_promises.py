@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from asya_transport.admin import Counts, QueueMissing, QueueNotEmpty
-from asya_transport.port import DELIVERY_LIMIT, Outcome
-from tests.support.brokers import KINDS, Scene, holds, quiet, scene
+from asya_transport.port import DELIVERY_LIMIT, Delivery, Outcome
+from tests.support.brokers import KINDS, Client, Scene, holds, quiet, scene
 
 pytestmark = pytest.mark.parametrize("kind", KINDS)
 
@@ -204,8 +204,8 @@ async def test_a_fault_of_the_consumer_costs_its_delivery_a_counted_return_and_n
     client = s.client()
     seen: list[tuple[bytes, int | None]] = []
 
-    def on_delivery(delivery: object) -> None:
-        seen.append((delivery.body, delivery.deliveries))  # type: ignore[attr-defined]
+    def on_delivery(delivery: Delivery) -> None:
+        seen.append((delivery.body, delivery.deliveries))
         if seen == [(b"1", 1)]:
             raise ValueError("ours")
 
@@ -250,8 +250,8 @@ async def test_after_pause_nothing_is_delivered_and_what_was_on_its_way_is_retur
     await client.next()
     client.transport.pause()
     seen = len(client.seen)
-    await quiet(client, 0.2) if client.got.empty() else None
     await holds(lambda: s.admin.counts("q").processing == seen)
+    await asyncio.sleep(0.2)  # silence has no event
     assert len(client.seen) == seen
     assert not client.transport.consuming
     client.transport.resume()
@@ -311,6 +311,17 @@ async def test_a_settlement_overtaken_by_the_loss_gives_false_and_removes_nothin
 
 
 @scene
+async def test_a_message_lost_with_its_connection_ten_times_is_in_the_dead_letter_queue(s: Scene) -> None:
+    client = s.client().consume()
+    await client.send(b"poison")
+    for number in range(1, DELIVERY_LIMIT + 1):
+        assert (await client.next()).deliveries == number
+        s.broker.cut()
+    await holds(lambda: s.admin.counts("q-dlq") == Counts(1, 0, 0))
+    assert s.admin.counts("q") == Counts(0, 0, 0)
+
+
+@scene
 async def test_closing_gives_back_what_is_in_hand(s: Scene) -> None:
     first, second = s.client().consume(), s.client()
     await first.send(b"x")
@@ -347,21 +358,19 @@ async def test_two_consumers_share_a_queue_and_no_message_goes_to_both(s: Scene)
     first, second = s.client().consume(), s.client().consume()
     sender = s.client()
     bodies = [str(number).encode() for number in range(200)]
-    for client in (first, second):
-        settle = client.transport.ack
-        client.seen.clear()
-        client.transport.on_lost = client.lost.append
-        asyncio.get_running_loop().create_task(_acknowledge_all(client.got, settle))
+    tasks = [asyncio.create_task(_acknowledge_all(client)) for client in (first, second)]
     await sender.send(*bodies)
     await holds(lambda: s.admin.counts("q") == Counts(0, 0, 0))
     assert sorted(delivery.body for delivery in first.seen + second.seen) == sorted(bodies)
     assert first.seen
     assert second.seen
+    for task in tasks:
+        task.cancel()
 
 
-async def _acknowledge_all(got: asyncio.Queue, settle: object) -> None:  # type: ignore[type-arg]
+async def _acknowledge_all(client: Client) -> None:
     while True:
-        settle(await got.get())  # type: ignore[operator]
+        client.transport.ack(await client.got.get())
 
 
 # Delays
@@ -537,3 +546,33 @@ async def test_peek_shows_the_oldest_and_changes_nothing(s: Scene) -> None:
         s.admin.publish("q", body)
     assert [stored.body for stored in s.admin.peek("q", 2)] == [b"1", b"2"]
     assert s.admin.counts("q") == Counts(3, 0, 0)
+
+
+@scene
+async def test_row_53_what_was_claimed_and_not_yet_delivered_at_closing_goes_back_uncounted(s: Scene) -> None:
+    for body in (b"1", b"2", b"3", b"4"):
+        s.admin.publish("q", body)
+    for _ in range(DELIVERY_LIMIT + 2):
+        client = s.client().consume(window=8)
+        await client.reason()
+        client.transport.pause()
+        for delivery in client.seen:
+            client.transport.release(delivery)
+        await client.transport.close()
+    assert [stored.deliveries for stored in s.admin.peek("q")] == [0, 0, 0, 0]
+
+
+@scene
+async def test_a_fault_in_a_listener_does_not_cost_the_deliveries_of_the_same_moment(s: Scene) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+    client = s.client()
+
+    def fail(*_: object) -> None:
+        raise ValueError("ours")
+
+    client.transport.on_change = client.transport.on_lost = fail
+    client.consume("new")
+    await client.reason("queue_missing")
+    s.admin.declare("new")
+    s.admin.publish("new", b"x")
+    assert (await client.next()).body == b"x"

@@ -269,7 +269,7 @@ class MemoryTransport:
         self._generation += 1
         self.look()
         self._broker.changed()
-        self.on_lost(self._generation - 1)
+        self._call(self.on_lost, self._generation - 1)
 
     def _work(self) -> None:
         self._look_coming = False
@@ -303,17 +303,19 @@ class MemoryTransport:
                 now,
             )
             self._hand[delivery] = message
-            self._hand_over(delivery, on_delivery)
+            if not self._call(on_delivery, delivery):
+                self.release_counted(delivery)
 
-    def _hand_over(self, delivery: Delivery, on_delivery: Callable[[Delivery], None]) -> None:
+    def _call(self, callback: Callable[..., None], *arguments: object) -> bool:
+        """Boundary to the code of our user: its mistake must not cost the rest of the round."""
         try:
-            on_delivery(delivery)
-        # Boundary to the consumer's code: its mistake costs this delivery, not the others (contract: sidecar, P10).
-        except Exception as error:  # noqa: BLE001
+            callback(*arguments)
+        except Exception as error:  # noqa: BLE001 - told with its traceback by the loop's handler (contract: sidecar, P10)
             self._loop.call_exception_handler(
-                {"message": "the consumer made a mistake; the delivery goes back", "exception": error}
+                {"message": f"{callback!r} of the memory transport's user failed", "exception": error}
             )
-            self.release_counted(delivery)
+            return False
+        return True
 
     def _set_reasons(self) -> None:
         reasons = {}
@@ -323,9 +325,9 @@ class MemoryTransport:
             reasons[QUEUE_MISSING] = f"queue {self._queue} is not declared; waiting for it"
         before, self._reasons = self._reasons, reasons
         for reason in before.keys() - reasons.keys():
-            self.on_change(reason, None)
+            self._call(self.on_change, reason, None)
         for reason in reasons.keys() - before.keys():
-            self.on_change(reason, reasons[reason])
+            self._call(self.on_change, reason, reasons[reason])
 
 
 class MemoryAdmin:

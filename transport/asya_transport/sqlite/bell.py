@@ -12,7 +12,16 @@ import errno
 import fcntl
 import os
 import re
+import time
 from pathlib import Path
+from typing import Final
+
+from asya_transport.admin import Unreachable
+
+TURN_WITHIN_S: Final = 2.0
+TURN_TRY_EVERY_S: Final = (
+    0.0003  # a transaction takes about so long; the same for all, or who waits longest would starve
+)
 
 
 def wake_folder(file: Path) -> Path:
@@ -114,8 +123,8 @@ def _touch(path: Path, byte: bytes = b"\0") -> bool:
 class Turn:
     """Writers queue here before they begin a transaction.
 
-    SQLite alone would make them sleep 1 to 100 ms and try again; the kernel wakes the next one at once. An optimisation only: SQLite's
-    own lock still decides, also when this file is removed.
+    SQLite alone would make them sleep 1 to 100 ms between tries, which would be most of the latency of a busy mesh. An optimisation only:
+    SQLite's own lock still decides, also when this file is removed.
     """
 
     def __init__(self, wake: Path) -> None:
@@ -123,8 +132,26 @@ class Turn:
         self._fd = os.open(wake / ".turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def take(self) -> None:
-        """Wait for our turn."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        """Wait for our turn. A transaction takes a millisecond; who holds the turn for seconds is frozen, and that must be told.
+
+        Raises:
+            Unreachable: not within TURN_WITHIN_S.
+        """
+        # The kernel could wake us, but its wait has no end: a frozen process would silently stop all others.
+        gives_up_at = time.monotonic() + TURN_WITHIN_S
+        while not self._try():
+            if time.monotonic() > gives_up_at:
+                raise Unreachable(
+                    "another process of the mesh holds the file and does not go on; it is frozen, or the disk hangs"
+                )
+            time.sleep(TURN_TRY_EVERY_S)
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def give(self) -> None:
         """Let the next one write."""

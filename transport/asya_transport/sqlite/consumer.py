@@ -51,6 +51,9 @@ class Consumer:
         self.queue: str | None = None
         self.window = 1
         self.paused = False
+        # Written by the worker.
+        self.stalled = False
+        """The event loop does not take what we give it: claim nothing more and let the lease end (contract: sidecar, P6)."""
         # Ours.
         self.hold = Hold(0, random.getrandbits(62))
         self.ended: set[int] = set()
@@ -63,7 +66,10 @@ class Consumer:
 
     def room(self) -> int:
         """How many more we may take."""
-        return 0 if self.queue is None or self.paused else self.window - self.hold.held
+        return self._room(self.hold.held)
+
+    def _room(self, held: int) -> int:
+        return 0 if self.queue is None or self.paused or self.stalled else self.window - held
 
     def begin(self) -> list[str]:
         """Hang up the bell; give the bells of dead predecessors."""
@@ -100,14 +106,14 @@ class Consumer:
 
     def renew_due(self, now: int) -> bool:
         """We hold something and the lease is older than it should get."""
-        return self.hold.held > 0 and self._is_old(self.hold, now)
+        return self.hold.held > 0 and not self.stalled and self._is_old(self.hold, now)
 
     def _is_old(self, hold: Hold, now: int) -> bool:
         return now >= hold.until - self._lease_ms + self._renew_ms
 
     def wake_at(self) -> int | None:
         """Clock of the file, ms, when there is something to do without a ring."""
-        times = [self.hold.until - self._lease_ms + self._renew_ms] if self.hold.held else []
+        times = [self.hold.until - self._lease_ms + self._renew_ms] if self.hold.held and not self.stalled else []
         if self.room() > 0 and self._next_time is not None:
             times.append(self._next_time)
         return min(times, default=None)
@@ -124,7 +130,7 @@ class Consumer:
         hold = replace(hold, held=hold.held - sum(results))
         claimed = self._claim(store, hold, now)
         hold = replace(hold, held=hold.held + len(claimed))
-        if hold.held and self.bell is not None and (not owned or self._is_old(hold, now)):
+        if hold.held and self.bell is not None and not self.stalled and (not owned or self._is_old(hold, now)):
             queue_id = store.queue_id(self.queue or "")
             assert queue_id is not None
             hold = replace(hold, until=now + self._lease_ms)
@@ -140,8 +146,8 @@ class Consumer:
         return [settle.generation == hold.generation for settle in settles]
 
     def _claim(self, store: Store, hold: Hold, now: int) -> list[Claimed]:
-        room = self.window - hold.held
-        if self.queue is None or self.paused or room <= 0 or self.bell is None or not self._expects(now):
+        room = self._room(hold.held)
+        if self.queue is None or room <= 0 or self.bell is None or not self._expects(now):
             return []
         queue_id = store.queue_id(self.queue)
         claimed = [] if queue_id is None else store.claim(queue_id, hold.owner, room, now)

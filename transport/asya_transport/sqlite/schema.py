@@ -85,6 +85,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool, max_pages
     if create:
         _make(connection)
     application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+    if not application and not _pragma(connection, "schema_version"):
+        raise Unreachable(f"{path} is empty; `asya up` makes its tables")
     if application != APPLICATION_ID:
         raise Unreachable(f"{path} is not a mesh file; choose another path, or move it away and let `asya up` make one")
     if version != VERSION:

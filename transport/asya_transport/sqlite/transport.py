@@ -18,7 +18,7 @@ from asya_transport.sqlite.bell import wake_folder
 from asya_transport.sqlite.consumer import Consumer, Settle
 from asya_transport.sqlite.schema import now_ms
 from asya_transport.sqlite.store import Claimed, Message
-from asya_transport.sqlite.worker import CLOSE_WITHIN_S, Abandon, Report, Send, Work, Worker
+from asya_transport.sqlite.worker import CLOSE_WITHIN_S, Abandon, Flush, Report, Send, Work, Worker
 
 LEASE_S: Final = 10.0  # contract: sidecar, section 12
 RENEW_S: Final = 3.0
@@ -60,6 +60,7 @@ class SqliteTransport:
         self._open_sends: deque[tuple[float, asyncio.Future[Outcome]]] = deque()
         self._send_timer: asyncio.TimerHandle | None = None
         self._kick_coming = False
+        self._ended: asyncio.Future[None] | None = None
 
     @property
     def reasons(self) -> frozenset[str]:
@@ -82,7 +83,14 @@ class SqliteTransport:
         """Give back what is held and end the thread; one that is stuck in the disk is left behind."""
         if self._closing:
             return
-        self._closing = True
+        self._closing = self._consumer.paused = True
+        if self._ended is None:
+            return
+        if BROKER_UNREACHABLE not in self._reasons:
+            # What was claimed and is on its way to us comes first, and goes back uncounted (contract: sidecar, row 53).
+            flushed: asyncio.Future[bool] = self._loop.create_future()
+            self._submit(Flush(flushed))
+            await asyncio.wait([flushed], timeout=CLOSE_WITHIN_S / 2)
         self._worker.stop()
         await asyncio.wait([self._ended], timeout=CLOSE_WITHIN_S + 0.5)
         for _, future in self._open_sends:
@@ -203,15 +211,19 @@ class SqliteTransport:
 
     def _kick_now(self) -> None:
         self._kick_coming = False
-        if not self._ended.done():
+        if self._ended is not None and not self._ended.done():
             self._worker.kick()
 
-    def _post(self, report: Report) -> None:
-        """Called in the thread."""
-        if not self._loop.is_closed():
+    def _post(self, report: Report) -> bool:
+        """Called in the thread; False when the loop is closed."""
+        try:
             self._loop.call_soon_threadsafe(self._on_report, report)
+        except RuntimeError:  # asyncio's way to say that the loop is closed
+            return False
+        return True
 
     def _on_report(self, report: Report) -> None:
+        self._worker.seen()
         for future, outcome in report.sent:
             _resolve(future, outcome)
         for future, result in report.settled:
@@ -229,7 +241,7 @@ class SqliteTransport:
             self._loop.call_exception_handler(
                 {"message": "the sqlite transport made a mistake and starts anew", "exception": report.fault}
             )
-        if report.ended and not self._ended.done():
+        if report.ended and self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
     def _deliver(self, claimed: list[Claimed]) -> None:
@@ -241,18 +253,19 @@ class SqliteTransport:
             self._hand.add(delivery)
             if self._paused or self._closing or self._on_delivery is None:
                 self.release(delivery)
-            else:
-                self._hand_over(delivery, self._on_delivery)
+            elif not self._call(self._on_delivery, delivery):
+                self.release_counted(delivery)
 
-    def _hand_over(self, delivery: Delivery, on_delivery: Callable[[Delivery], None]) -> None:
+    def _call(self, callback: Callable[..., None], *arguments: object) -> bool:
+        """Boundary to the code of our user: its mistake must not cost the rest of a report."""
         try:
-            on_delivery(delivery)
-        # Boundary to the consumer's code: its mistake costs this delivery, not the others of the batch (contract: sidecar, P10).
-        except Exception as error:  # noqa: BLE001
+            callback(*arguments)
+        except Exception as error:  # noqa: BLE001 - told with its traceback by the loop's handler (contract: sidecar, P10)
             self._loop.call_exception_handler(
-                {"message": "the consumer made a mistake; the delivery goes back", "exception": error}
+                {"message": f"{callback!r} of the sqlite transport's user failed", "exception": error}
             )
-            self.release_counted(delivery)
+            return False
+        return True
 
     def _set_lease(self, until_s: float) -> None:
         self._lease_until_s = until_s
@@ -280,15 +293,15 @@ class SqliteTransport:
         for future in settling:
             _resolve(future, False)
         if not self._closing:
-            self.on_lost(generation)
+            self._call(self.on_lost, generation)
 
     def _set_reasons(self, reasons: dict[str, str]) -> None:
         before, self._reasons = self._reasons, reasons
         for reason in before.keys() - reasons.keys():
-            self.on_change(reason, None)
+            self._call(self.on_change, reason, None)
         for reason, sentence in reasons.items():
             if before.get(reason) != sentence:
-                self.on_change(reason, sentence)
+                self._call(self.on_change, reason, sentence)
 
 
 def _resolve(future: Any, result: object) -> None:

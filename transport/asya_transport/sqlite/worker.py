@@ -35,6 +35,8 @@ WATCH_S: Final = 5.0
 RETRY_FIRST_S: Final = 0.05
 RETRY_LAST_S: Final = 1.0
 CLOSE_WITHIN_S: Final = 1.0
+STALLED_AFTER_S: Final = 3.0
+"""A loop that has not taken a report for so long is stalled. With the lease after it, its messages are elsewhere within 13 s."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +55,14 @@ class Abandon:
     generation: int
 
 
-Work = Send | Settle | Abandon
+@dataclass(slots=True, eq=False)
+class Flush:
+    """Answered, as a settlement is, when everything before it has been reported; `key` is the loop's."""
+
+    key: object
+
+
+Work = Send | Settle | Abandon | Flush
 
 
 @dataclass(slots=True, eq=False)
@@ -79,8 +88,8 @@ class Report:
 class Worker:
     """Owns the connection; `consumer` decides what is taken."""
 
-    def __init__(self, path: Path, post: Callable[[Report], None], consumer: Consumer, max_pages: int | None) -> None:
-        self._path, self._post, self._max_pages = path, post, max_pages
+    def __init__(self, path: Path, post: Callable[[Report], bool], consumer: Consumer, max_pages: int | None) -> None:
+        self._path, self._hand_over, self._max_pages = path, post, max_pages
         self.consumer = consumer
         self.inbox: deque[Work] = deque()
         self._stop_at: float | None = None
@@ -88,6 +97,8 @@ class Worker:
         os.set_blocking(self._kick_read, False)
         os.set_blocking(self._kick_write, False)
         self._asleep = self._kicked = False
+        self._unseen_since: float | None = None
+        """When the loop was given a report that it has not taken yet."""
         self._store: Store | None = None
         self._dead: set[str] = set()
         self._waiting: list[Work] = []
@@ -108,6 +119,12 @@ class Worker:
         if self._asleep:
             with contextlib.suppress(BlockingIOError):  # full of kicks: it will wake
                 os.write(self._kick_write, b"\0")
+
+    def seen(self) -> None:
+        """The loop has taken a report."""
+        self._unseen_since = None
+        if self.consumer.stalled:
+            self.kick()
 
     def stop(self) -> None:
         """Finish what is in the inbox, give back what is held, end with a last report."""
@@ -139,11 +156,22 @@ class Worker:
         store = self._store or self._open()
         self._dead.update(self.consumer.begin())
         now = now_ms()
+        self._check_loop()
         waiting = self.inbox or self._waiting or self._dead or self._failures or self.consumer.ended
         if waiting or self.consumer.renew_due(now) or self.consumer.hungry(store, now):
             self._transact(store)
         else:
             self._rest(store)
+
+    def _check_loop(self) -> None:
+        since = self._unseen_since
+        self.consumer.stalled = since is not None and time.monotonic() > since + STALLED_AFTER_S
+
+    def _post(self, report: Report) -> None:
+        if self._unseen_since is None:
+            self._unseen_since = time.monotonic()
+        if not self._hand_over(report):  # the loop is closed and nobody has closed us
+            self.stop()
 
     def _open(self) -> Store:
         self._store = store = Store(self._path, max_pages=self._max_pages)
@@ -173,7 +201,10 @@ class Worker:
         self._tell(
             Report(
                 sent=[(send.key, outcome) for send, outcome in zip(sends, outcomes, strict=True)],
-                settled=[(settle.key, result) for settle, result in zip(settles, results, strict=True)],
+                settled=[
+                    *((settle.key, result) for settle, result in zip(settles, results, strict=True)),
+                    *((item.key, True) for item in work if type(item) is Flush),
+                ],
                 lost=lost,
                 lease_until_s=hold.until / 1000,
                 claimed=claimed,
@@ -300,7 +331,7 @@ class Worker:
         self._post(
             Report(
                 sent=[(item.key, Outcome.UNKNOWN) for item in left if type(item) is Send],
-                settled=[(item.key, False) for item in left if type(item) is Settle],
+                settled=[(item.key, False) for item in left if type(item) is Settle or type(item) is Flush],
                 ended=True,
             )
         )

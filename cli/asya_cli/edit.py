@@ -72,14 +72,14 @@ def _walk(node: Node, path: Path) -> Node | None:
         entry = _own(node, part)
         if entry is None:
             return None
-        _refuse_alias(node, entry[1], part)
+        _refuse_alias(entry[0] or node, entry[1], part)
         node = entry[1]
     return node
 
 
-def _refuse_alias(parent: Node, value: Node, part: str | int) -> None:
-    """An alias stands for text elsewhere, before its parent: to change it there would change other places too."""
-    if value.start < parent.start:
+def _refuse_alias(before: Node, value: Node, part: str | int) -> None:
+    """An alias stands for text further up, before its own key or list: to change it there would change other places too."""
+    if value.start < before.start:
         raise CannotEdit(f"{part} is an alias of what stands in line {value.position[0]}")
 
 
@@ -93,9 +93,11 @@ def _set(text: str, root: Node, path: Path, value: Any) -> str:
                 raise CannotEdit(f"{part} cannot be added here")
             return _add_entry(text, node, str(part), rest, _dash_indent(root))
         key, child = entry
-        _refuse_alias(node, child, part)
-        if _is_empty(child) and key is not None:
+        _refuse_alias(key or node, child, part)
+        if key is not None and _is_empty(child):
             return _fill(text, node, key, rest, _dash_indent(root))
+        if key is not None and rest == [] and isinstance(child, ListNode):
+            return _emptied(text, key, child)
         node, inner = child, rest
     return _replace(text, node, inner)
 
@@ -117,10 +119,16 @@ def _replace(text: str, node: Node, value: Any) -> str:
     if isinstance(node, Scalar):
         end = node.start + len(text[node.start : node.end].rstrip())
         return text[: node.start] + _in_style(value, node.style) + text[end:]
-    if isinstance(node, ListNode) and value == []:
-        start = len(text[: node.start].rstrip())
-        return text[:start] + " []" + text[_last(text, node) :]
     raise CannotEdit("a block stands where a single value is expected")
+
+
+def _emptied(text: str, key: Node, node: ListNode) -> str:
+    """The list without its items; comments above the first one stay."""
+    if node.flow:
+        return f"{text[: node.start]}[]{text[node.end :]}"
+    colon = text.index(":", key.end) + 1
+    first_line = text.rfind("\n", 0, node.start) + 1
+    return f"{text[:colon]} []{text[colon:first_line]}{text[_line_end(text, _last(text, node)) + 1 :]}"
 
 
 def _in_style(value: Any, style: str) -> str:

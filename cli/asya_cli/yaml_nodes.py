@@ -16,6 +16,8 @@ DEPTH_LIMIT = 100
 # Values that aliases may add to a file; a bomb of a few lines makes billions.
 ALIAS_VALUES_LIMIT = 50_000
 _YAML_TAG = "tag:yaml.org,2002:"
+_TEXT_TAGS = ("!", f"{_YAML_TAG}str")
+_KNOWN_TAGS = (None, *_TEXT_TAGS, *(f"{_YAML_TAG}{name}" for name in ("int", "float", "bool", "null", "seq", "map")))
 
 Position = tuple[int, int]  # line and column, from 1
 
@@ -45,6 +47,7 @@ class Scalar:
 class ListNode:
     items: list["Node"]
     flow: bool
+    tag: str | None
     position: Position
     start: int
     end: int = 0
@@ -54,6 +57,7 @@ class ListNode:
 class MapNode:
     entries: list[tuple["Node", "Node"]]
     flow: bool
+    tag: str | None
     position: Position
     start: int
     end: int = 0
@@ -114,9 +118,9 @@ class _Composer:
         if kind == "ScalarEvent":
             node: Node = Scalar(event.value, event.style or "", event.tag, position, start, end)
         elif kind == "SequenceStartEvent":
-            node = self._list(ListNode([], bool(event.flow_style), position, start), depth)
+            node = self._list(ListNode([], bool(event.flow_style), event.tag, position, start), depth)
         else:
-            node = self._map(MapNode([], bool(event.flow_style), position, start), depth)
+            node = self._map(MapNode([], bool(event.flow_style), event.tag, position, start), depth)
         # Remembered only now: an anchor that is used inside its own value would be an endless one.
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -186,6 +190,8 @@ class Values:
             YamlMistake: aliases that repeat too much, or a value that cannot be.
         """
         self._count(node)
+        if node.tag not in _KNOWN_TAGS:
+            raise YamlMistake(f"tag {node.tag} has no meaning in Kubernetes", node.position)
         if isinstance(node, Scalar):
             return self._scalar(node)
         if isinstance(node, ListNode):
@@ -201,10 +207,8 @@ class Values:
             raise YamlMistake(f"aliases repeat more than {ALIAS_VALUES_LIMIT} values", node.position)
 
     def _scalar(self, node: Scalar) -> Any:
-        if node.style or node.tag in ("!", f"{_YAML_TAG}str"):
+        if node.style or node.tag in _TEXT_TAGS:
             return node.text
-        if node.tag is not None and not node.tag.startswith(_YAML_TAG):
-            raise YamlMistake(f"tag {node.tag} has no meaning in Kubernetes", node.position)
         found = meaning(node.text)
         if found.impossible:
             self.remarks.append(Remark(found.impossible, node.position))

@@ -7,6 +7,7 @@ Pure: text in, value out.
 
 import re
 from dataclasses import dataclass
+from math import isinf
 
 Value = str | int | float | bool | None
 
@@ -32,6 +33,8 @@ _FLOAT = re.compile(r"[-+]?([.][0-9]+|[0-9]+([.][0-9]*)?)([eE][-+]?[0-9]+)?")
 _UNDERSCORED = re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*([.][0-9_]*)?")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+([.][0-9_]*)?")
 _NOT_IN_JSON = re.compile(r"[-+]?[.](inf|Inf|INF)|[.](nan|NaN|NAN)")
+# Longer than every float; Go reads a number that no float can hold as text.
+_NUMBER_CHARACTERS_LIMIT = 300
 # Beyond this a float no longer holds every integer.
 _EXACT_FLOAT = 2**53
 
@@ -58,6 +61,8 @@ def _old_boolean(text: str) -> Meaning:
 
 
 def _number(text: str) -> Meaning:
+    if len(text) > _NUMBER_CHARACTERS_LIMIT:
+        return Meaning(text)
     if _INTEGER.fullmatch(text):
         return Meaning(int(text))
     if _NOT_IN_JSON.fullmatch(text):
@@ -89,6 +94,8 @@ def _radix_integer(text: str, parts: re.Match[str]) -> Meaning:
 
 def _float(text: str) -> Meaning:
     number = float(text)
+    if isinf(number):
+        return Meaning(text)
     # 5.0 reaches the API server as 5.
     value: Value = int(number) if number.is_integer() and abs(number) < _EXACT_FLOAT else number
     if text.lstrip("+-")[0] == "0" and text.lstrip("+-").isdigit():

@@ -57,6 +57,22 @@ def test_each_change_is_one_line_and_each_new_reason_one_stall() -> None:
     assert desk.stalls == ["queue_missing"]
 
 
+def test_what_belongs_to_a_start_and_an_end_is_no_warning() -> None:
+    desk = Desk()
+    desk.health.set("runtime_not_ready")
+    desk.health.clear("starting")
+    desk.health.clear("runtime_not_ready")
+    desk.health.set("draining")
+    assert {level for level, _, _ in desk.lines} == {"INFO"}
+
+
+def test_the_runtime_gone_later_is_a_warning() -> None:
+    desk = Desk()
+    desk.health.clear("starting")
+    desk.health.set("runtime_not_ready")
+    assert desk.lines[-1][0] == "WARNING"
+
+
 def test_a_reason_the_contract_does_not_know_is_refused() -> None:
     with pytest.raises(ValueError, match="tired"):
         Desk().health.set("tired")

@@ -67,14 +67,16 @@ class Health:
             return
         if reason not in STALL_REASONS:
             raise ValueError(f"{reason!r} is none of the reasons {', '.join(STALL_REASONS)}")
+        # A start waits for the runtime, an end drains: nobody has to look after either.
+        expected = reason == "draining" or (reason == "runtime_not_ready" and "starting" in self._details)
         self._details[reason] = detail
         self._stalled(reason)
-        self._changed()
+        self._changed(self._log.info if expected else self._log.warning)
 
     def clear(self, reason: str) -> None:
         """The cause is gone. Nothing happens when it was not known."""
         if self._details.pop(reason, None) is not None:
-            self._changed()
+            self._changed(self._log.info)
 
     def replace(self, known: frozenset[str], current: frozenset[str]) -> None:
         """Of the reasons in `known` exactly those in `current` hold now; for a source that reports its whole list
@@ -100,11 +102,11 @@ class Health:
         self._ticked_at = self._now()
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
-    def _changed(self) -> None:
+    def _changed(self, write: Callable[..., object]) -> None:
         """One line for each change of the list."""
         self._reasons = tuple(reason for reason in STALL_REASONS if reason in self._details)
-        if not self._reasons:
-            self._log.info("ready")
-            return
-        details = {f"detail_{reason}": text for reason, text in self._details.items() if text}
-        self._log.warning("not ready", reasons=list(self._reasons), **details)
+        if self._reasons:
+            details = {f"detail_{reason}": text for reason, text in self._details.items() if text}
+            write("not ready", reasons=list(self._reasons), **details)
+        else:
+            write("ready")

@@ -51,14 +51,15 @@ def parse(body: bytes, max_bytes: int, depth: int = READ_DEPTH) -> Envelope:
     if len(body) > max_bytes:
         raise unparsable("size", f"body has {len(body)} bytes, more than {max_bytes}")
     found = strictjson.members(body, depth, unique="body")
+    # First, because a key repeated in it is a parse error, and those beat everything said of other members.
+    route = parse_route(found.pop("route")) if "route" in found else None
     if "id" not in found:
         raise invalid("id", "missing required 'id' field")
     envelope_id = _read_id(found.pop("id"), "id")
     parent = found.pop("parent_id", b"null")
     parent_id = None if parent == b"null" else _read_id(parent, "parent_id")
-    if "route" not in found:
+    if route is None:
         raise invalid("route", "missing required 'route' field")
-    route = parse_route(found.pop("route"))
     headers = _read_headers(found.pop("headers", b"null"))
     if "payload" not in found:
         raise invalid("payload", "missing required 'payload' field")

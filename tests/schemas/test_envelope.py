@@ -72,6 +72,14 @@ def test_the_limit_is_the_last_size_accepted() -> None:
         parse(body, len(body) - 1)
 
 
+@pytest.mark.parametrize("envelope_id", ["5", "null", '""'])
+def test_a_key_repeated_in_the_route_beats_a_wrong_id(envelope_id: str) -> None:
+    body = f'{{"id":{envelope_id},"route":{{"prev":[],"curr":"a","next":[],"next":[]}}}}'.encode()
+    with pytest.raises(Refused) as refusal:
+        parse(body, LIMIT)
+    assert (refusal.value.verdict, refusal.value.code) == ("parse_error", "duplicate")
+
+
 def test_a_status_nobody_changed_leaves_as_it_came() -> None:
     body = b'{"id":"e-1","route":{"prev":[],"curr":"a","next":[]},"payload":1,"status":{ "attempt":"two","x":1.0 }}'
     assert encode(parse(body, LIMIT)) == body

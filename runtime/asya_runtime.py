@@ -622,7 +622,7 @@ def edited_route(given: Route, returned: "Any") -> Route:
     if edits.intersection(OLD_MEMBERS):
         outcomes.append(onward(given, read_old_view(whole)))
     if len(outcomes) == 2 and outcomes[0].position() != outcomes[1].position():
-        raise invalid("route", "the views of route disagree: edit either prev, curr and next or actors and current")
+        raise invalid("route", "the views disagree: edit prev, curr and next, or actors and current, or both alike")
     result = outcomes[0] if outcomes else given.advanced()
     extra = dict(given.extra)
     extra.update((key, returned[key]) for key in returned if key not in views or key in given.extra)
@@ -786,29 +786,31 @@ def json_size(text: str) -> int:
     return len(encode_basestring_ascii(text)) - 2
 
 
+def fitting(text: str, size: int, from_end: bool = False) -> str:
+    """The longest beginning, or end, of a text that takes at most `size` bytes of JSON."""
+    fits, most = 0, min(len(text), size)
+    while fits < most:
+        middle = (fits + most + 1) // 2
+        if json_size(text[-middle:] if from_end else text[:middle]) <= size:
+            fits = middle
+        else:
+            most = middle - 1
+    return text[len(text) - fits :] if from_end else text[:fits]
+
+
 def cut(text: str, size: int) -> str:
     """The beginning of a text that takes at most `size` bytes of JSON, with a mark where it was cut."""
-    text = well_formed(text[:size])
-    if json_size(text) <= size:
-        return text
-    keep = size - 3
-    while json_size(text[:keep]) > size - 3:
-        keep = keep * 3 // 4
-    return text[:keep] + "..."
+    text = well_formed(text[: size + 1])
+    return text if json_size(text) <= size else fitting(text, size - 3) + "..."
 
 
 def cut_middle(text: str, size: int, head: int) -> str:
-    """First `head` bytes and last `size - head`, with a mark between."""
-    text = well_formed(text[:size] + text[-size:] if len(text) > 2 * size else text)
+    """First `head` bytes and the last of a text, with a mark between, `size` bytes of JSON together."""
+    text = well_formed(text if len(text) <= 2 * size else text[:size] + text[-size:])
     if json_size(text) <= size:
         return text
     mark = "\n... cut ...\n"
-    first, last = text[:head], text[-(size - head) :]
-    while json_size(first) > head:
-        first = first[: len(first) * 7 // 8]
-    while json_size(last) > size - head - json_size(mark):
-        last = last[-(len(last) * 7 // 8) :]
-    return first + mark + last
+    return fitting(text, head) + mark + fitting(text, size - head - json_size(mark), from_end=True)
 
 
 def is_foreign_frame(name: str) -> bool:

@@ -149,10 +149,14 @@ class Mesh:
     def _remove(self, key: Key) -> None:
         actor = self._actors.pop(key)
         self._display.note(f"{actor.name}: removed; its queue goes when it is empty")
-        if actor.queue is not None:
-            self._queues.retire(actor.queue)
-        self._tasks.spawn(actor.workload.close(), f"drain {actor.name}")
+        self._tasks.spawn(self._drain_removed(actor), f"drain {actor.name}")
         self._tell()
+
+    async def _drain_removed(self, actor: Actor) -> None:
+        await actor.workload.close()
+        if actor.queue is not None and actor.queue not in {other.queue for other in self._actors.values()}:
+            self._queues.retire(actor.queue)
+            self._tell()
 
     async def _watch(self) -> None:
         def folders() -> set[Path]:

@@ -29,6 +29,7 @@ class Queues:
         self._database = database
         self._on_ring = on_ring
         self._declared: set[str] = set()
+        self._retired_lately = False
         self._bells: dict[str, Bell] = {}
 
     def begin(self, mine: Iterable[str]) -> None:
@@ -47,6 +48,7 @@ class Queues:
     def retire(self, queue: str) -> None:
         """The queue goes as soon as it is empty."""
         self.retired[queue] = None
+        self._retired_lately = True
 
     def release_dead(self) -> None:
         """A consumer's process has ended: what it held is free at once instead of when its lease ends."""
@@ -56,8 +58,9 @@ class Queues:
     def count(self) -> Mapping[str, Counts] | None:
         """How many messages each queue holds; None when nothing has changed since the last call, or nothing is known."""
         try:
-            if not self._admin.changed():
+            if not self._admin.changed() and not self._retired_lately:
                 return None
+            self._retired_lately = False
             counts = self._admin.all_counts()
             self._clear_retired(counts)
         except TransportError as error:

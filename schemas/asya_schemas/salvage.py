@@ -18,11 +18,12 @@ from asya_schemas import strictjson
 from asya_schemas.envelope import is_id
 from asya_schemas.limits import READ_DEPTH
 from asya_schemas.refusal import Refused
+from asya_schemas.suspicion import BYTE_ORDER_MARK
 
 _WANTED: Final = ("id", "parent_id", "headers")
-# A broken text is read as far as it makes sense, within the part of it that is kept anyway.
-_PREFIX_BYTES: Final = 65_536
-_TOKEN: Final = re.compile(rb'[ \t\n\r]*("(?:[^"\\\x00-\x1f]|\\.)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+)', re.DOTALL)
+# A broken text is read as far as it makes sense. Heads stand in front, and this many bytes take some 15 ms at worst.
+_PREFIX_BYTES: Final = 16_384
+_TOKEN: Final = re.compile(rb'[ \t\n\r]*("(?:[^"\\\x00-\x1f]|\\.)*+"|[{}\[\]:,]|[^\s"{}\[\]:,]+)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def salvage(body: bytes, transport_message_id: str | None, refusal: Refused) -> 
 def _readable(body: bytes) -> dict[str, bytes]:
     """Members worth keeping: of a sound object wherever they stand, of a broken one up to the break."""
     try:
-        members = strictjson.members_of(body.strip(b" \t\n\r"))
+        members = strictjson.members_of(body.removeprefix(BYTE_ORDER_MARK).strip(b" \t\n\r"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         members = _members_before_break(body[:_PREFIX_BYTES])
     return {name: value for name, value in (members or {}).items() if name in _WANTED}

@@ -14,7 +14,7 @@ from typing import Final
 from asya_schemas.limits import MAX_INTEGER_DIGITS
 from asya_schemas.refusal import unparsable
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # Each high one must be followed by a low one, and each low one must follow a high one.
 _LONE_SURROGATE: Final = re.compile(
@@ -46,7 +46,7 @@ _NUMBER: Final = re.compile(rb"-?([0-9]+)((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 
 def check_encoding(body: bytes) -> None:
     """Raise Refused unless `body` is UTF-8 without byte order mark and without unpaired surrogate escapes."""
-    if body.startswith(_BYTE_ORDER_MARK):
+    if body.startswith(BYTE_ORDER_MARK):
         raise unparsable("encoding", "body begins with a byte order mark")
     if not body.isascii():
         try:

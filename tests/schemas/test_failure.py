@@ -191,6 +191,7 @@ def test_an_envelope_without_id_takes_the_transport_s() -> None:
     "body",
     [
         b'{"id":"e-9","headers":{"k":1},"payload":NaN}',
+        b'\xef\xbb\xbf{"id":"e-9","headers":{"k":1}}',
         b'{"headers":{"k":1},"id":"e-9","payload":1e999,"route":{}}',
         b'{"id":"e-9","headers":{"k":1},"payload":' + b"[" * 9999 + b"]" * 9999 + b"}",
         b'{"id":"e-9","headers":{"k":1},"payload":"\xff"}',
@@ -198,7 +199,7 @@ def test_an_envelope_without_id_takes_the_transport_s() -> None:
         b'{"id" : "e-9" , "headers" : {"k":1} , "route" : {}, "payload":1, "payload":2}',
         b'{"id":"e-9","headers":{"k":1},"payload":"' + b"x" * LIMIT + b'"}',
     ],
-    ids=["nan", "number", "depth", "encoding", "cut", "duplicate", "size"],
+    ids=["nan", "mark", "number", "depth", "encoding", "cut", "duplicate", "size"],
 )
 def test_a_broken_body_keeps_the_id_and_headers_that_can_be_read(body: bytes) -> None:
     document = refused(body, message_id="m-7")

@@ -38,7 +38,7 @@ class StatusServer:
         self._render: Callable[[str], tuple[bytes, str]] | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="status-server", daemon=True)
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
         self._pages: dict[str, Callable[[str], Answer]] = {
             "/healthz": self._healthz,
@@ -81,8 +81,8 @@ class StatusServer:
     async def _end(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in self._connections:
-            connection.cancel()
+        for connection in self._connections.values():
+            connection.transport.abort()  # its task reads the end and ends; cancelled, asyncio would complain about it
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,13 +90,13 @@ class StatusServer:
         if task is None or len(self._connections) >= MAX_CONNECTIONS:
             writer.close()
             return
-        self._connections.add(task)
+        self._connections[task] = writer
         try:
             await self._serve(reader, writer)
         except (OSError, TimeoutError, h11.ProtocolError):
             pass  # the peer went away, slept, or speaks something else: its connection ends, and that is all
         finally:
-            self._connections.discard(task)
+            del self._connections[task]
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

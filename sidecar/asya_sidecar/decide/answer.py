@@ -132,7 +132,7 @@ def _read_error(body: bytes) -> ErrorInfo | Broken:
     return ErrorInfo(
         type=_text(details.get("type")) or "Error",
         message=_text(details.get("message")) or "",
-        mro=tuple(name for name in mro if isinstance(name, str)) if isinstance(mro, list) else (),
+        mro=tuple(name for name in mro if isinstance(name, str)) if isinstance(mro, list) else None,
         traceback=_text(details.get("traceback")),
         code=_text(details.get("code")),
         path=_text(details.get("path")),

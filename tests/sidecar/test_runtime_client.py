@@ -272,3 +272,19 @@ def test_an_idle_runtime_that_answers_nothing_is_lost_within_seconds(
             return time.monotonic() - began
 
     assert asyncio.run(run()) < 15
+
+
+def test_a_runtime_that_refuses_every_call_is_not_asked_in_a_busy_loop(
+    runtime: ScriptedRuntime, short_folder: Path
+) -> None:
+    say(runtime, answer(error_body("busy"), b"503 Service Unavailable"))
+
+    async def run() -> None:
+        async with client(short_folder) as (opened, changes):
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                await changes.until(lambda: opened.ready)
+                await opened.call(b"{}", 10, None)
+
+    asyncio.run(run())
+    assert 2 <= len(runtime.requests) < 20

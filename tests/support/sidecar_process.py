@@ -167,34 +167,37 @@ class Mesh:
         for actor in actors:
             self.admin.declare(self.queue(actor))
 
-    def runtime(self, handler: str = "act", name: str = "a", **env: str) -> Runtime:
-        """Start a runtime whose socket lies in the folder `name`."""
-        folder = self.folder / name
-        folder.mkdir(exist_ok=True)
+    def runtime(self, handler: str = "act", pod: str = "a", **env: str) -> Runtime:
+        """Start a runtime whose socket lies in the folder `pod`."""
+        folder = self.folder / pod
         base = {"CALLS": str(self.calls_path)}
-        runtime = Runtime(folder, self.folder / f"{name}-runtime.log", f"sidecar_handlers.{handler}", base | env)
+        runtime = Runtime(folder, self.folder / f"{pod}-runtime.log", f"sidecar_handlers.{handler}", base | env)
         self._processes.append(runtime)
         return runtime
 
-    def sidecar(self, name: str = "a", **env: str) -> Sidecar:
-        """Start a sidecar for actor `name` that speaks to the runtime in the folder `name`."""
+    def sidecar(self, name: str = "a", pod: str | None = None, **env: str) -> Sidecar:
+        """Start a sidecar for actor `name` that speaks to the runtime in the folder `pod` (the name, unless given)."""
         base = {
             "ASYA_ACTOR_NAME": name,
             "ASYA_NAMESPACE": self.namespace,
             "ASYA_TRANSPORT": "sqlite",
             "ASYA_SQLITE_PATH": str(self.database),
-            "ASYA_SOCKET_DIR": str(self.folder / name),
+            "ASYA_SOCKET_DIR": str(self.folder / (pod or name)),
             "ASYA_METRICS_ADDR": "127.0.0.1:0",
         }
         log = self.folder / f"{name}-sidecar-{len(self._processes)}.log"
         sidecar = Sidecar(log, base | env)
+        (self.folder / "sidecar.pid").write_text(str(sidecar.pid))
         self._processes.append(sidecar)
         return sidecar
 
-    def pair(self, handler: str = "act", name: str = "a", **env: str) -> tuple[Sidecar, Runtime]:
+    def pair(
+        self, handler: str = "act", name: str = "a", pod: str | None = None, **env: str
+    ) -> tuple[Sidecar, Runtime]:
         """Both, and the sidecar consumes."""
-        runtime = self.runtime(handler, name, **{key: value for key, value in env.items() if key in RUNTIME_VARIABLES})
-        return self.sidecar(name, **env).ready(), runtime
+        shared = {key: value for key, value in env.items() if key in RUNTIME_VARIABLES}
+        runtime = self.runtime(handler, pod or name, **shared)
+        return self.sidecar(name, pod, **env).ready(), runtime
 
     def send(self, message: dict[str, Any] | bytes, actor: str = "a", **properties: Any) -> None:
         """Put a message into an actor's queue; a dict gets its id as message id."""
@@ -214,11 +217,6 @@ class Mesh:
     def counts(self, actor: str) -> Counts:
         return self.admin.counts(self.queue(actor))
 
-    def is_empty(self, actor: str) -> bool:
-        """Nothing queued, delayed or in somebody's hands."""
-        counts = self.counts(actor)
-        return not (counts.queued or counts.processing or counts.delayed)
-
     def arrived(self, actor: str, count: int = 1, within_s: float = 20.0) -> list[dict[str, Any]]:
         """Wait until so many envelopes are in the queue of `actor`."""
         until(lambda: len(self.at(actor)) >= count, within_s, what=f"{count} messages at {actor}")
@@ -236,7 +234,15 @@ class Mesh:
 
     def calls(self) -> list[Any]:
         """Payloads the handlers were called with, in order."""
-        return [json.loads(line) for line in self.calls_path.read_text().splitlines()]
+        return [payload for _, payload in self.timed_calls()]
+
+    def timed_calls(self) -> list[tuple[float, Any]]:
+        """The same with the wall clock of each call's begin."""
+        return [tuple(json.loads(line)) for line in self.calls_path.read_text().splitlines()]
+
+    def is_gone(self, actor: str = "a") -> bool:
+        """Nothing is left in the queue of `actor`, in whatever state."""
+        return not self.stored(actor, 1)
 
     def close(self) -> None:
         for process in self._processes:

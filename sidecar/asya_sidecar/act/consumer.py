@@ -87,6 +87,11 @@ class Consumer:
         self._apply_window()
         self._spawn(self._serve())
 
+    @property
+    def window(self) -> int:
+        """Deliveries that may be in hand now."""
+        return self._size
+
     # what arrives and what changes
 
     def take(self, delivery: Delivery) -> None:
@@ -139,7 +144,7 @@ class Consumer:
 
     def _check_slow(self) -> None:
         """A call takes longer than a second: what waits behind it is better off elsewhere."""
-        if self._calling_since is None:
+        if self._calling_since is None or self._window.is_fixed:
             return
         at = self._calling_since + SLOW_CALL_S
         if self._loop.time() < at:
@@ -208,7 +213,8 @@ class Consumer:
                     await self._moved.wait()
         except TimeoutError:
             self._log.debug("held in vain", **job.names())
-        if self._runtime.ready and not self._draining.is_set():
+        in_time = self._loop.time() < job.hold_until
+        if self._runtime.ready and in_time and not self._draining.is_set():
             self._waiting.appendleft(job)
         else:
             self._spawn(self._finish(job, outcome.UNAVAILABLE))
@@ -226,6 +232,8 @@ class Consumer:
 
     async def _last_act(self, job: Job, decision: Decision, code: int) -> None:
         """The call ran past its limit: publish, acknowledge, then the process ends and takes the runtime's rest with it."""
+        self._transport.pause()
+        self.drain()
         try:
             async with asyncio.timeout(LAST_ACT_S):
                 await self._finish(job, decision)

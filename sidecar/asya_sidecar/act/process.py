@@ -224,7 +224,7 @@ class Sidecar:
             self._registered = True
             if STARTING not in self._transport.reasons:
                 self._health.clear(STARTING)
-            self._transport.consume(self._settings.queue, self._consumer.take)
+            self._transport.consume(self._settings.queue, self._consumer.take, self._consumer.window)
 
     def _transport_changed(self, reason: str, sentence: str | None) -> None:
         if sentence is not None:

@@ -64,6 +64,8 @@ class RuntimeClient:
         self._limit_at: float | None = None
         self._call: asyncio.Future[None] | None = None
         self._last_use = 0.0
+        self._losses = 0
+        """How often it was lost since the last call that was begun: a runtime that only seems ready must not make us spin."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -101,6 +103,8 @@ class RuntimeClient:
         async with self._turn:
             reply = await self._exchange(connection, body, limit_s, reader)
         self._last_use = self._loop.time()
+        if not isinstance(reply, (Unavailable, Unreachable)):
+            self._losses = 0
         if isinstance(reply, (Unavailable, Unreachable, Ended, Broken, TooLarge)):
             self._lose(reply.message)
         elif reader.closes:
@@ -153,6 +157,8 @@ class RuntimeClient:
     async def _probe(self) -> None:
         """Ask until it is ready, first often, then every half second: a local restart must not cost half a second."""
         began = self._loop.time()
+        if self._losses > 1:
+            await asyncio.sleep(min(MAX_PROBE_PAUSE_S, MIN_PROBE_PAUSE_S * float(1 << min(self._losses, 10))))
         while not self._closed:
             health = await self._ask_health()
             if health is not None and health.status == "ready" and not health.busy:
@@ -215,6 +221,7 @@ class RuntimeClient:
         if not self.ready or self._closed:
             return
         self.ready = False
+        self._losses += 1
         self.draining = why == DRAINING
         self.why = why
         if self._idle_timer is not None:

@@ -104,10 +104,7 @@ def _answer(reply: Whole | Streamed | Nothing) -> bytes | None:
     """Payload of the first frame; None when there is none, or it is null or `{}`."""
     if isinstance(reply, Nothing):
         return None
-    if isinstance(reply, Whole):
-        payload = payloads_of(reply.body)[0]
-    else:
-        payload = payload_of(reply.frames[0])
+    payload = payloads_of(reply.body)[0] if isinstance(reply, Whole) else payload_of(reply.frames[0])
     return None if payload == b"null" or (payload[:1] == b"{" and not strictjson.members(payload)) else payload
 
 

@@ -28,6 +28,11 @@ class Window:
         self._bodies: deque[int] = deque(maxlen=CALLS_TO_GROW)
         self._total_us = 0
 
+    @property
+    def is_fixed(self) -> bool:
+        """A number was configured: slow calls change nothing."""
+        return self._fixed is not None
+
     def called(self, duration_s: float) -> None:
         """A call took so long."""
         if duration_s > SLOW_CALL_S:

@@ -5,22 +5,23 @@ Loaded by a real runtime as `sidecar_handlers.<name>`. Every call is written to 
 
 import json
 import os
+import pathlib
 import signal
 import time
 
+CALLS = pathlib.Path(os.environ["CALLS"])
+
 
 def note(what):
-    """One line in the file of calls; appending so little is atomic."""
-    path = os.environ.get("CALLS")
-    if path:
-        with open(path, "a", encoding="utf-8") as calls:
-            calls.write(json.dumps(what) + "\n")
+    """One line in the file of calls, with the time; appending so little is atomic."""
+    with CALLS.open("a", encoding="utf-8") as calls:
+        calls.write(json.dumps([time.time(), what]) + "\n")
 
 
 def times_called(payload):
     """How often this very payload was seen, this call included (over restarts of the runtime)."""
-    with open(os.environ["CALLS"], encoding="utf-8") as calls:
-        return sum(json.loads(line) == payload for line in calls)
+    with CALLS.open(encoding="utf-8") as calls:
+        return sum(json.loads(line)[1] == payload for line in calls)
 
 
 class OwnLookupError(LookupError):
@@ -47,7 +48,7 @@ def stream(payload):
             time.sleep(payload["pause_s"])
     if payload.get("then") == "raise":
         raise ValueError("Invalid input")
-    if payload.get("then") == "die":
+    if payload.get("then") == "die_at_first" and times_called(payload) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -76,6 +77,12 @@ def die_at_first(payload):
     return payload
 
 
+def kill_pod(_payload):
+    """The sidecar first, then ourselves: as if the node had run out of memory."""
+    os.kill(int((CALLS.parent / "sidecar.pid").read_text()), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 ACTIONS = {
     "nothing": lambda _payload: None,
     "empty": lambda _payload: [],
@@ -88,16 +95,45 @@ ACTIONS = {
     "fail_at_first": fail_at_first,
     "decode_error": decode_error,
     "die": die,
+    "kill_pod": kill_pod,
     "die_at_first": die_at_first,
 }
 
 
 def envelope(message):
     """For envelope mode: the payload's `edit` is put into the route, its `headers` into the headers."""
-    note(message["payload"])
     payload = message["payload"]
+    note(payload)
     if isinstance(payload, dict):
         message["route"].update(payload.get("edit", {}))
         message["headers"].update(payload.get("set_headers", {}))
         message.update(payload.get("set_members", {}))
     return message
+
+
+def spread(message):
+    """For envelope mode: one frame for each name in the payload's `to`."""
+    note(message["payload"])
+    frames = []
+    for name in message["payload"]["to"]:
+        route = dict(message["route"])
+        route["next"] = [name]
+        frames.append({"payload": {"for": name}, "route": route, "headers": message["headers"]})
+    return frames
+
+
+def store(message):
+    """An end actor's handler: fails as often as the payload says, then answers with the payload's `answer`."""
+    payload = message["payload"]
+    note(payload)
+    if isinstance(payload, dict):
+        if times_called(payload) <= payload.get("failures", 0):
+            raise OSError("the store is away")
+        if "answer" in payload:
+            return {"payload": payload["answer"], "route": message["route"]}
+    return None
+
+
+def store_status(message):
+    """An end actor's handler that only looks at the status."""
+    note(message["status"])

@@ -56,7 +56,8 @@ def error_envelope(
     """Encoded error envelope of at most `max_bytes`, from the envelope as received (or, for UnknownActor, as the
     undeliverable frame). `actor` is the one that failed: the sidecar's own.
 
-    Only a `max_bytes` smaller than the head of a message can be exceeded, and then there is nothing left to leave out.
+    Where even the payload's hash leaves no room, unknown members and headers that are not the mesh's own go too; what
+    then remains is less than the allowance for the head of a message, which every reader accepts.
     """
     left = replace(envelope, headers=reserved.with_header(envelope.headers, reserved.FIRST_ATTEMPT, None))
     code = strictjson.text(error_code(reason))
@@ -68,7 +69,7 @@ def error_envelope(
         if len(body) <= max_bytes:
             return body
     # Still too long, so what fills it is neither error nor payload. The mesh's own words are what must arrive.
-    kept = {name: value for name, value in left.headers.items() if reserved.is_reserved(name)}
+    kept = {name: value for name, value in left.headers.items() if reserved.is_own(name, value)}
     bare = replace(left, payload=payload, headers=kept, extra={}, route=replace(left.route, extra={}))
     return encode(replace(bare, status=replace(status, extra={})))
 

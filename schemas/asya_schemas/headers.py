@@ -25,6 +25,9 @@ PARKED: Final = "x-asya-parked"
 RESUME_KEY: Final = "x-asya-resume-key"
 REPLAY: Final = "x-asya-replay"
 
+_NAMES: Final = frozenset((TRACE_ID, TRACEPARENT, TRACESTATE, FIRST_ATTEMPT, CHILDREN, PARKED, RESUME_KEY, REPLAY))
+# None of them is longer when the mesh has written it; tracestate may have 512 characters.
+_OWN_BYTES: Final = 1024
 _RESERVED: Final = frozenset((TRACE_ID, TRACEPARENT, TRACESTATE))
 _RESERVED_PREFIX: Final = "x-asya-"
 # W3C trace context: version 00 ends with the flags, later versions may go on.
@@ -36,6 +39,11 @@ _TRACEPARENT: Final = re.compile(
 def is_reserved(name: str) -> bool:
     """Whether only the mesh may set header `name`."""
     return name in _RESERVED or name.startswith(_RESERVED_PREFIX)
+
+
+def is_own(name: str, value: bytes) -> bool:
+    """Whether the mesh may have written this header: one of its names, with a value of the size it writes."""
+    return name in _NAMES and len(value) <= _OWN_BYTES
 
 
 def with_reserved_of(given: Headers, made: Headers) -> dict[str, bytes]:

@@ -22,6 +22,8 @@ Phase = Literal["pending", "processing", "retrying", "succeeded", "failed", "pau
 _PHASES: Final = frozenset(("pending", "processing", "retrying", "succeeded", "failed", "paused", "canceled"))
 # Nobody counts so far; a longer integer would only be somebody's way to make us compute with it.
 _MAX_COUNT: Final = 1_000_000_000
+# Times are carried as they came, so a longer one could keep an error envelope from fitting.
+_MAX_TIME_CHARACTERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,11 @@ def _actor(raw: bytes) -> str | None:
     return text if text is not None and is_actor_name(text) else None
 
 
+def _time(raw: bytes) -> str | None:
+    text = strictjson.text_in(raw)
+    return text if text is not None and len(text) <= _MAX_TIME_CHARACTERS else None
+
+
 def _count(raw: bytes) -> int | None:
     count = strictjson.integer_in(raw)
     return count if count is not None and 1 <= count <= _MAX_COUNT else None
@@ -202,8 +209,8 @@ _READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "actor": _actor,
     "attempt": _count,
     "max_attempts": _count,
-    "created_at": strictjson.text_in,
-    "updated_at": strictjson.text_in,
-    "deadline_at": strictjson.text_in,
+    "created_at": _time,
+    "updated_at": _time,
+    "deadline_at": _time,
     "error": _object,
 }

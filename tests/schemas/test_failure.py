@@ -153,6 +153,21 @@ def test_fits_even_where_headers_and_unknown_members_fill_the_message() -> None:
     )
 
 
+def test_fits_whatever_fills_the_head() -> None:
+    filler = b'"' + b"f" * 200_000 + b'"'
+    names = ("z" * 63,) * 256
+    stuffed = Envelope(
+        "\U0001f600" * 256,
+        Route(names, "a", names, extra={"metadata": filler}),
+        filler,
+        parent_id="\U0001f600" * 256,
+        headers={"trace_id": filler, "x-asya-more": filler, "mine": filler},
+        status=Status(created_at="2026-01-02T03:04:05.006Z", extra={"y": filler}, actor="a"),
+        extra={"x": filler},
+    )
+    assert failed(stuffed, LONG, 65_536)["status"]["phase"] == "failed"
+
+
 def test_a_retried_input_is_cut_like_an_error_envelope() -> None:
     retried = replace(INPUT, payload=b'"' + b"p" * 100_000 + b'"', status=Status().retrying("a", 3, LONG, NOW))
     assert encode_fitting(retried, LONG, LIMIT) == encode(retried)

@@ -99,6 +99,7 @@ def test_a_block_is_made_where_there_was_none() -> None:
         {"max_attempts": 10**400},
         {"created_at": 5},
         {"deadline_at": 5},
+        {"deadline_at": "2026-01-02T03:04:05." + "0" * 60 + "Z"},
         {"error": "boom"},
     ],
     ids=str,

@@ -1,0 +1,165 @@
+"""What a sidecar shows of itself: series, one line per delivery, and no dependence on who reads (contract: sidecar, Situations)."""
+
+import fcntl
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from urllib.request import urlopen
+
+import pytest
+
+from tests.support.sidecar_process import Mesh, Runtime, Sidecar, envelope, mesh
+from tests.support.wait import until
+
+PIPE_BYTES = 65_536
+
+
+@pytest.fixture(scope="module")
+def traffic() -> Iterator[tuple[Mesh, Sidecar, Runtime]]:
+    """A pair that has handled one envelope well and one badly."""
+    with mesh() as opened:
+        sidecar, runtime = opened.pair()
+        secret = {"secret": "s3cret-payload"}
+        opened.send(envelope(secret, id="good", headers={"trace_id": "t-42", "tenant": "s3cret-header"}))
+        opened.send(envelope({"do": "fail"}, id="bad"))
+        opened.arrived_one("b", "good")
+        opened.arrived_one("x-sump", "bad")
+        until(lambda: len(sidecar.done()) == 2, what="both lines")
+        yield opened, sidecar, runtime
+
+
+@pytest.mark.parametrize(
+    ("series", "labels"),
+    [
+        ("messages_processed_total", {"status": "success"}),
+        ("messages_processed_total", {"status": "error"}),
+        ("processing_duration_seconds_count", {}),
+        ("processing_duration_seconds_sum", {}),
+        ("processing_duration_seconds_bucket", {"le": "+Inf"}),
+        ("runtime_execution_duration_seconds_count", {}),
+        ("runtime_execution_duration_seconds_bucket", {"le": "+Inf"}),
+        ("messages_failed_total", {"reason": "runtime_error"}),
+        ("messages_received_total", {"transport": "sqlite"}),
+        ("runtime_errors_total", {"error_type": "exception"}),
+    ],
+)
+def test_row_50_the_series_of_the_own_queue_have_values(
+    traffic: tuple[Mesh, Sidecar, Runtime], series: str, labels: dict[str, str]
+) -> None:
+    _, sidecar, _ = traffic
+    assert sidecar.metric(series, queue="asya-ns-a", **labels) > 0
+
+
+@pytest.mark.parametrize("reason", ["parse_error", "timeout", "internal_error"])
+def test_row_50_failures_that_have_not_happened_have_a_series_to_rate(
+    traffic: tuple[Mesh, Sidecar, Runtime], reason: str
+) -> None:
+    _, sidecar, _ = traffic
+    assert sidecar.metric("messages_failed_total", queue="asya-ns-a", reason=reason) == 0
+
+
+def test_row_52_the_trace_id_is_on_one_line_here_and_one_of_the_runtime(
+    traffic: tuple[Mesh, Sidecar, Runtime],
+) -> None:
+    _, sidecar, runtime = traffic
+    here = [line for line in sidecar.lines if line.get("trace_id") == "t-42"]
+    there = [line for line in runtime.lines if line.get("trace_id") == "t-42"]
+    assert [(line["level"], line["msg"], line["outcome"]) for line in here] == [("INFO", "envelope done", "success")]
+    assert [(line["level"], line["msg"]) for line in there] == [("INFO", "call done")]
+
+
+def test_row_52_payload_and_headers_are_in_neither_log(traffic: tuple[Mesh, Sidecar, Runtime]) -> None:
+    _, sidecar, runtime = traffic
+    assert "s3cret" not in sidecar.log
+    assert "s3cret" not in runtime.log
+
+
+def test_the_line_of_a_delivery_says_how_it_went(traffic: tuple[Mesh, Sidecar, Runtime]) -> None:
+    _, sidecar, _ = traffic
+    (line,) = [line for line in sidecar.done() if line["envelope_id"] == "good"]
+    assert (line["component"], line["actor"], line["namespace"], line["queue"]) == ("sidecar", "a", "ns", "asya-ns-a")
+    assert (line["attempt"], line["frames"], line["destinations"]) == (1, 1, ["asya-ns-b"])
+    assert line["total_ms"] >= line["handler_ms"] > 0
+
+
+def test_the_line_of_a_failure_is_an_error_with_type_and_message(traffic: tuple[Mesh, Sidecar, Runtime]) -> None:
+    _, sidecar, _ = traffic
+    (line,) = [line for line in sidecar.done() if line["envelope_id"] == "bad"]
+    assert (line["level"], line["outcome"], line["reason"]) == ("ERROR", "error", "RuntimeError")
+    assert (line["error_type"], line["error_message"]) == ("ValueError", "Invalid input")
+
+
+class Unread:
+    """A sidecar whose standard output goes into a pipe of which only the beginning is read."""
+
+    def __init__(self, own: Mesh) -> None:
+        environ = {
+            "ASYA_ACTOR_NAME": "a",
+            "ASYA_NAMESPACE": own.namespace,
+            "ASYA_TRANSPORT": "sqlite",
+            "ASYA_SQLITE_PATH": str(own.database),
+            "ASYA_SOCKET_DIR": str(own.folder / "a"),
+            "ASYA_METRICS_ADDR": "127.0.0.1:0",
+        }
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._reader = reader
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "asya_sidecar"], env=os.environ | environ, stdout=writer, stderr=subprocess.DEVNULL
+        )
+        os.close(writer)
+        self.address = self._address()
+
+    def _address(self) -> str:
+        begin = b""
+        while not (found := re.search(rb'"metrics":"([^"]+)"', begin)):
+            begin += os.read(self._reader, 4_096)
+        return found[1].decode()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._reader)
+
+
+def test_row_55_an_unread_standard_output_costs_lines_and_no_messages() -> None:
+    # An id stands twice in its line, so that so many lines are more than the buffer and the pipe hold together.
+    count, digits = 2_000, 240
+    with mesh() as own:
+        for run in range(2):
+            for number in range(count):
+                own.send(envelope({"n": number}, id=f"{run}-{number:0{digits}}"))
+            if run == 0:
+                own.runtime()
+                with_reader = own.sidecar()
+                with_reader_s = seconds_until_sent(own, count)
+                with_reader.terminate()
+                with_reader.exit_code()
+        unread = Unread(own)
+        try:
+            unread_s = seconds_until_sent(own, 2 * count)
+            dropped = own_metric(unread.address, "asya_actor_log_lines_dropped_total")
+            resident = own_metric(unread.address, "process_resident_memory_bytes")
+        finally:
+            unread.close()
+    assert dropped > 100
+    assert resident < 80e6
+    assert unread_s < 2 * with_reader_s + 3
+
+
+def seconds_until_sent(own: Mesh, count: int) -> float:
+    """How long it takes until so many have gone on to `b`."""
+    began = time.monotonic()
+    until(lambda: own.counts("b").queued == count, 60, what=f"{count} messages at b")
+    return time.monotonic() - began
+
+
+def own_metric(address: str, name: str) -> float:
+    """The value of a series without labels."""
+    with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        page = answer.read().decode()
+    (line,) = [line for line in page.splitlines() if line.startswith(f"{name} ")]
+    return float(line.split(" ")[1])

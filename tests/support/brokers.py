@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from asya_transport.admin import Admin
 from asya_transport.memory import MemoryBroker
+from asya_transport.memory_admin import MemoryAdmin
 from asya_transport.port import Delivery, Outcome, Transport
 from asya_transport.sqlite.admin import SqliteAdmin
 from asya_transport.sqlite.store import Store
@@ -53,7 +54,7 @@ class Memory:
 
     def __init__(self, _folder: Path) -> None:
         self._broker = MemoryBroker(max_message_bytes=1000)
-        self.admin: Admin = self._broker.admin()
+        self.admin: Admin = MemoryAdmin(self._broker)
         self.stop, self.begin = self._broker.stop, self._broker.begin
 
     def transport(self, *, publish_timeout_s: float = 30.0) -> Transport:

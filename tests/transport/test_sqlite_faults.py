@@ -268,8 +268,10 @@ def test_after_a_reboot_leases_are_over_and_delays_are_measured_by_the_new_clock
 
 
 def test_the_file_is_in_wal_mode_with_full_synchronisation(file: Path) -> None:
-    with closing(declared(file)) as admin:
-        pragmas = [admin._store.query(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous")]
+    declared(file).close()
+    store = Store(file)
+    pragmas = [store.db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    store.close()
     assert pragmas == ["wal", 2]
 
 

@@ -1,8 +1,9 @@
 """A broker inside one process: for tests of everything above the port, and to see the port's promises without a disk.
 
-Product code: it passes the same contract suite as every other adapter. `MemoryBroker` is the broker, its `transport()` and `admin()` are
-clients. All of it lives on one event loop; nothing survives the process. A broker can be switched off (`stop`, `begin`), which ends the
-generations of its consumers as a lost connection does.
+Product code: it passes the same contract suite as every other adapter. `MemoryBroker` is the broker, its `transport()` is a client,
+and so is `memory_admin.MemoryAdmin`. All of it lives on one event loop; nothing survives the process. A broker can be switched off
+(`stop`, `begin`), which ends the generations of its consumers as a lost connection does.
+A little over the usual length: the broker and its client are two sides of every promise, and are read together.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import insort
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final
 
-from asya_transport.admin import Counts, QueueMissing, QueueNotEmpty, Stored, Unreachable
+from asya_schemas.names import dead_letter_queue
+from asya_transport.admin import Stored
 from asya_transport.port import (
     BROKER_UNREACHABLE,
     DELIVERY_LIMIT,
@@ -24,11 +27,13 @@ from asya_transport.port import (
     Outcome,
 )
 
-DEAD_LETTER_SUFFIX = "-dlq"
+DEAD_LETTER_SUFFIX: Final = dead_letter_queue("")  # such a queue has no limit of its own
 
 
 @dataclass(slots=True)
-class _Message:
+class Message:
+    """One in a queue, or in somebody's hands."""
+
     number: int
     stored: Stored
     deliveries: int = 0
@@ -38,9 +43,11 @@ class _Message:
 
 
 @dataclass(slots=True)
-class _Queue:
+class Queue:
+    """One queue."""
+
     name: str
-    messages: list[_Message] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     """In order of arrival, those in somebody's hands included."""
 
 
@@ -51,7 +58,7 @@ class MemoryBroker:
         self.max_message_bytes = max_message_bytes
         self.delivery_limit = delivery_limit
         self.up = True
-        self.queues: dict[str, _Queue] = {}
+        self.queues: dict[str, Queue] = {}
         self.clients: list[MemoryTransport] = []
         self.changes = 0
         self._numbers = 0
@@ -59,10 +66,6 @@ class MemoryBroker:
     def transport(self, *, publish_timeout_s: float = PUBLISH_TIMEOUT_S) -> MemoryTransport:
         """A client, not started."""
         return MemoryTransport(self, publish_timeout_s)
-
-    def admin(self) -> MemoryAdmin:
-        """The synchronous side."""
-        return MemoryAdmin(self)
 
     def stop(self) -> None:
         """Go away: every connection is lost, messages stay."""
@@ -90,7 +93,7 @@ class MemoryBroker:
             return Outcome.UNROUTABLE
         self._numbers += 1
         due_s = time.monotonic() + delay_s if delay_s > 0 else 0.0
-        found.messages.append(_Message(self._numbers, stored, due_s=due_s))
+        found.messages.append(Message(self._numbers, stored, due_s=due_s))
         if delay_s > 0:
             asyncio.get_running_loop().call_later(delay_s, self.changed)
         self.changed()
@@ -98,9 +101,9 @@ class MemoryBroker:
 
     def declare(self, queue: str) -> None:
         """The queue and its dead-letter queue."""
-        self.queues.setdefault(queue, _Queue(queue))
+        self.queues.setdefault(queue, Queue(queue))
         if not queue.endswith(DEAD_LETTER_SUFFIX):
-            self.declare(queue + DEAD_LETTER_SUFFIX)
+            self.declare(dead_letter_queue(queue))
         self.changed()
 
     def delete(self, queue: str) -> int:
@@ -113,16 +116,16 @@ class MemoryBroker:
         self.changed()
         return len(gone.messages)
 
-    def give_back(self, queue: str, message: _Message, *, counted: bool) -> None:
+    def give_back(self, queue: str, message: Message, *, counted: bool) -> None:
         """To where it was; to the dead letters when it came back too often."""
         message.owner, message.redelivered = None, True
         if not counted:
             message.deliveries -= 1
         elif message.deliveries >= self.delivery_limit and not queue.endswith(DEAD_LETTER_SUFFIX):
-            self.declare(queue + DEAD_LETTER_SUFFIX)
+            self.declare(dead_letter_queue(queue))
             self.queues[queue].messages.remove(message)
             message.deliveries, message.redelivered = 0, False
-            insort(self.queues[queue + DEAD_LETTER_SUFFIX].messages, message, key=lambda other: other.number)
+            insort(self.queues[dead_letter_queue(queue)].messages, message, key=lambda other: other.number)
 
 
 class MemoryTransport:
@@ -143,7 +146,7 @@ class MemoryTransport:
         self._window = 1
         self._paused = self._closed = self._look_coming = False
         self._generation = 0
-        self._hand: dict[Delivery, _Message] = {}
+        self._hand: dict[Delivery, Message] = {}
         self._waiting: list[tuple[asyncio.Future[Outcome], str, Stored, float]] = []
 
     @property
@@ -284,7 +287,7 @@ class MemoryTransport:
         if queue_found is not None and self._on_delivery is not None:
             self._fetch(queue_found, self._on_delivery)
 
-    def _fetch(self, queue: _Queue, on_delivery: Callable[[Delivery], None]) -> None:
+    def _fetch(self, queue: Queue, on_delivery: Callable[[Delivery], None]) -> None:
         now = self._loop.time()
         for message in list(queue.messages):
             if self._paused or self._closed or len(self._hand) >= self._window:
@@ -328,101 +331,3 @@ class MemoryTransport:
             self._call(self.on_change, reason, None)
         for reason in reasons.keys() - before.keys():
             self._call(self.on_change, reason, reasons[reason])
-
-
-class MemoryAdmin:
-    """Implements `admin.Admin`; called on the broker's loop."""
-
-    def __init__(self, broker: MemoryBroker) -> None:
-        self._broker = broker
-        self._seen = -1
-        self._change_at_s = float("inf")
-
-    def _queue(self, queue: str) -> _Queue:
-        self._check()
-        found = self._broker.queues.get(queue)
-        if found is None:
-            raise QueueMissing(f"no queue {queue} in memory; declare it first")
-        return found
-
-    def _check(self) -> None:
-        if not self._broker.up:
-            raise Unreachable("the broker in memory is switched off; switch it on")
-
-    def declare(self, queue: str) -> None:
-        """The queue and its dead-letter queue."""
-        self._check()
-        self._broker.declare(queue)
-
-    def delete(self, queue: str, *, only_empty: bool = False) -> int:
-        """The queue and what it holds."""
-        self._check()
-        if only_empty and queue in self._broker.queues and self._broker.queues[queue].messages:
-            raise QueueNotEmpty(f"queue {queue} in memory still holds messages; process or purge them first")
-        return self._broker.delete(queue)
-
-    def exists(self, queue: str) -> bool:
-        """It is declared."""
-        self._check()
-        return queue in self._broker.queues
-
-    def queues(self) -> list[str]:
-        """All names."""
-        self._check()
-        return sorted(self._broker.queues)
-
-    def counts(self, queue: str) -> Counts:
-        """Of one queue."""
-        now, messages = time.monotonic(), self._queue(queue).messages
-        held = sum(message.owner is not None for message in messages)
-        delayed = sum(message.due_s > now for message in messages)
-        return Counts(len(messages) - held - delayed, held, delayed)
-
-    def all_counts(self) -> Mapping[str, Counts]:
-        """Of every queue."""
-        self._seen, now = self._broker.changes, time.monotonic()
-        dues = (message.due_s for queue in self._broker.queues.values() for message in queue.messages)
-        self._change_at_s = min((due_s for due_s in dues if due_s > now), default=float("inf"))
-        return {queue: self.counts(queue) for queue in self.queues()}
-
-    def changed(self) -> bool:
-        """Something happened, or a time has come."""
-        return self._broker.changes != self._seen or time.monotonic() >= self._change_at_s
-
-    def publish(
-        self,
-        queue: str,
-        body: bytes,
-        *,
-        message_id: str | None = None,
-        trace_id: str | None = None,
-        sender: str | None = None,
-        delay_s: float = 0.0,
-    ) -> Outcome:
-        """Store one message."""
-        self._check()
-        return self._broker.put(queue, Stored(body, message_id, trace_id, sender, 0), delay_s)
-
-    def peek(self, queue: str, limit: int = 10) -> list[Stored]:
-        """The oldest messages."""
-        return [
-            Stored(
-                found.stored.body, found.stored.message_id, found.stored.trace_id, found.stored.sender, found.deliveries
-            )
-            for found in self._queue(queue).messages[:limit]
-        ]
-
-    def purge(self, queue: str) -> int:
-        """Destroy what nobody holds."""
-        found = self._queue(queue)
-        before = len(found.messages)
-        found.messages = [message for message in found.messages if message.owner is not None]
-        self._broker.changed()
-        return before - len(found.messages)
-
-    def release_dead(self) -> int:
-        """A consumer in this process cannot die alone."""
-        return 0
-
-    def close(self) -> None:
-        """Nothing to end."""

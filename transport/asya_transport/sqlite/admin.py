@@ -15,6 +15,7 @@ from pathlib import Path
 from asya_transport.admin import Counts, QueueMissing, QueueNotEmpty, Stored, Unreachable
 from asya_transport.port import Outcome
 from asya_transport.sqlite import bell as bells
+from asya_transport.sqlite import look
 from asya_transport.sqlite.schema import now_ms
 from asya_transport.sqlite.store import Message, Store, Uncertain
 from asya_transport.sqlite.trouble import is_full, sentence
@@ -65,7 +66,7 @@ class SqliteAdmin:
             queue_id = store.queue_id(queue)
             if queue_id is None:
                 return 0
-            if only_empty and store.query("SELECT 1 FROM message WHERE queue = ? LIMIT 1", queue_id):
+            if only_empty and not look.is_empty(store.db, queue_id):
                 raise QueueNotEmpty(f"queue {queue} in {self._path} still holds messages; process or purge them first")
             return store.delete(queue)
 
@@ -77,7 +78,7 @@ class SqliteAdmin:
     def queues(self) -> list[str]:
         """All names."""
         with self._explained():
-            return [str(name) for (name,) in self._store.query("SELECT name FROM queue ORDER BY name")]
+            return [str(name) for (name,) in self._store.db.execute("SELECT name FROM queue ORDER BY name")]
 
     def counts(self, queue: str) -> Counts:
         """Of one queue."""
@@ -90,9 +91,9 @@ class SqliteAdmin:
         with self._explained():
             now = now_ms()
             self._counted_version = self._store.version()
-            self._counts_change_at = self._store.next_change(now)
-            counts = {name: [queued, 0, delayed] for name, queued, delayed in self._store.count_waiting(now)}
-            for name, leased, number in self._store.count_held(now):
+            self._counts_change_at = look.next_change(self._store.db, now)
+            counts = {name: [queued, 0, delayed] for name, queued, delayed in look.count_waiting(self._store.db, now)}
+            for name, leased, number in look.count_held(self._store.db, now):
                 counts[name][1 if leased else 0] += number
         return {name: Counts(*numbers) for name, numbers in counts.items()}
 
@@ -130,12 +131,12 @@ class SqliteAdmin:
     def peek(self, queue: str, limit: int = 10) -> list[Stored]:
         """The oldest messages."""
         with self._explained():
-            return self._store.peek(self._id(queue), limit)
+            return look.peek(self._store.db, self._id(queue), limit)
 
     def purge(self, queue: str) -> int:
         """Destroy what nobody holds."""
         with self._writing() as store:
-            return store.purge(self._id(queue))
+            return look.purge(store.db, self._id(queue))
 
     def release_dead(self) -> int:
         """Give back what is held by consumers whose process is gone or whose lease is over."""

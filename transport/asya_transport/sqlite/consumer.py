@@ -13,17 +13,7 @@ from pathlib import Path
 
 from asya_transport.sqlite import bell as bells
 from asya_transport.sqlite.store import Claimed, Store
-
-
-@dataclass(slots=True, eq=False)
-class Settle:
-    """A settlement on its way; `key` is the loop's."""
-
-    key: object
-    id: int
-    generation: int
-    how: str
-    """`ack`, `release` or `counted`."""
+from asya_transport.sqlite.work import Settle
 
 
 @dataclass(frozen=True, slots=True)

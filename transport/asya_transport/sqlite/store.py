@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from asya_transport.admin import Stored, Unreachable
+from asya_schemas.names import dead_letter_queue
+from asya_transport.admin import Unreachable
 from asya_transport.port import DELIVERY_LIMIT, Outcome
 from asya_transport.sqlite.bell import Turn, wake_folder
 from asya_transport.sqlite.schema import connect
 
-DEAD_LETTER_SUFFIX = "-dlq"  # envelope.md and sidecar.md name dead-letter queues so; they have no limit of their own
+DEAD_LETTER_SUFFIX: Final = dead_letter_queue("")  # such a queue has no limit of its own
 
 
 @dataclass(slots=True, eq=False)
@@ -57,11 +58,11 @@ class Store:
     def __init__(self, path: Path, *, create: bool = False, max_pages: int | None = None) -> None:
         self._path = path
         self.wake = wake_folder(path)
-        self._db = connect(path, create=create, max_pages=max_pages)
+        self.db = connect(path, create=create, max_pages=max_pages)
         try:
             self._turn = Turn(self.wake)
         except OSError:
-            self._db.close()
+            self.db.close()
             raise
         self._identity = _identity(path)
         self._durable = True
@@ -70,7 +71,7 @@ class Store:
 
     def close(self) -> None:
         """End the connection."""
-        self._db.close()
+        self.db.close()
         self._turn.close()
 
     def check_place(self) -> None:
@@ -94,23 +95,23 @@ class Store:
         try:
             self.check_place()
             if durable != self._durable:
-                self._db.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+                self.db.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
                 self._durable = durable
-            self._db.execute("BEGIN IMMEDIATE")
+            self.db.execute("BEGIN IMMEDIATE")
             self.touched = set()
             try:
                 yield
                 self._commit()
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
                 raise
         finally:
             self._turn.give()
 
     def _commit(self) -> None:
         try:
-            self._db.execute("COMMIT")
+            self.db.execute("COMMIT")
         except sqlite3.Error as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 raise
@@ -120,15 +121,15 @@ class Store:
 
     def queue_id(self, queue: str) -> int | None:
         """None: not declared."""
-        row = self._db.execute("SELECT id FROM queue WHERE name = ?", (queue,)).fetchone()
+        row = self.db.execute("SELECT id FROM queue WHERE name = ?", (queue,)).fetchone()
         return row[0] if row else None
 
     def declare(self, queue: str) -> None:
         """The queue and its dead-letter queue; one that exists is left alone."""
-        dead_letter = None if queue.endswith(DEAD_LETTER_SUFFIX) else queue + DEAD_LETTER_SUFFIX
+        dead_letter = None if queue.endswith(DEAD_LETTER_SUFFIX) else dead_letter_queue(queue)
         for name, target in ((queue, dead_letter), (dead_letter, None)):
             if name:
-                self._db.execute("INSERT OR IGNORE INTO queue (name, dead_letter) VALUES (?, ?)", (name, target))
+                self.db.execute("INSERT OR IGNORE INTO queue (name, dead_letter) VALUES (?, ?)", (name, target))
         self.touched.add(queue)
 
     def delete(self, queue: str) -> int:
@@ -136,10 +137,10 @@ class Store:
         queue_id = self.queue_id(queue)
         if queue_id is None:
             return 0
-        self._db.execute("DELETE FROM body WHERE id IN (SELECT id FROM message WHERE queue = ?)", (queue_id,))
-        removed = self._db.execute("DELETE FROM message WHERE queue = ?", (queue_id,)).rowcount
-        self._db.execute("DELETE FROM owner WHERE queue = ?", (queue_id,))
-        self._db.execute("DELETE FROM queue WHERE id = ?", (queue_id,))
+        self.db.execute("DELETE FROM body WHERE id IN (SELECT id FROM message WHERE queue = ?)", (queue_id,))
+        removed = self.db.execute("DELETE FROM message WHERE queue = ?", (queue_id,)).rowcount
+        self.db.execute("DELETE FROM owner WHERE queue = ?", (queue_id,))
+        self.db.execute("DELETE FROM queue WHERE id = ?", (queue_id,))
         self.touched.add(queue)
         return removed
 
@@ -150,7 +151,7 @@ class Store:
         if not messages:
             return []
         ids = {queue: self.queue_id(queue) for queue in {message.queue for message in messages}}
-        (next_id,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM message").fetchone()
+        (next_id,) = self.db.execute("SELECT coalesce(max(id), 0) + 1 FROM message").fetchone()
         rows: list[tuple[object, ...]] = []
         bodies: list[tuple[int, bytes]] = []
         outcomes = []
@@ -165,11 +166,11 @@ class Store:
             bodies.append((next_id, message.body))
             outcomes.append(Outcome.CONFIRMED)
             next_id += 1
-        self._db.executemany(
+        self.db.executemany(
             "INSERT INTO message (id, queue, due, due_wall, message_id, trace_id, sender) VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
-        self._db.executemany("INSERT INTO body VALUES (?, ?)", bodies)
+        self.db.executemany("INSERT INTO body VALUES (?, ?)", bodies)
         self.touched.update(queue for queue, queue_id in ids.items() if queue_id is not None)
         return outcomes
 
@@ -177,7 +178,7 @@ class Store:
 
     def has_ready(self, queue_id: int, owner: int, now: int) -> bool:
         """`claim` would give something. Reads only."""
-        row = self._db.execute(
+        row = self.db.execute(
             "SELECT EXISTS (SELECT 1 FROM message WHERE queue = :queue AND owner IS NULL AND due IS NULL)"
             " OR EXISTS (SELECT 1 FROM message WHERE queue = :queue AND due <= :now)"
             " OR EXISTS (SELECT 1 FROM owner WHERE queue = :queue AND until <= :now AND id <> :owner)",
@@ -187,7 +188,7 @@ class Store:
 
     def next_time(self, queue_id: int, owner: int) -> int | None:
         """When something becomes ready without anybody's doing: a delay or a lease of another consumer ends."""
-        row = self._db.execute(
+        row = self.db.execute(
             "SELECT min(at) FROM (SELECT min(due) AS at FROM message WHERE queue = :queue AND due IS NOT NULL UNION ALL"
             " SELECT min(until) FROM owner WHERE queue = :queue AND id <> :owner"
             " AND EXISTS (SELECT 1 FROM message WHERE message.owner = owner.id))",
@@ -198,8 +199,8 @@ class Store:
     def claim(self, queue_id: int, owner: int, limit: int, now: int) -> list[Claimed]:
         """The oldest ready messages, put under `owner`, each counted as delivered."""
         self.expire(queue_id, owner, now)
-        self._db.execute("UPDATE message SET due = NULL, due_wall = NULL WHERE queue = ? AND due <= ?", (queue_id, now))
-        rows = self._db.execute(
+        self.db.execute("UPDATE message SET due = NULL, due_wall = NULL WHERE queue = ? AND due <= ?", (queue_id, now))
+        rows = self.db.execute(
             "UPDATE message SET owner = ?, deliveries = deliveries + 1 WHERE id IN (SELECT id FROM message INDEXED BY ready"
             " WHERE queue = ? AND owner IS NULL AND due IS NULL ORDER BY id LIMIT ?) RETURNING id, deliveries, redelivered, message_id",
             (owner, queue_id, limit),
@@ -207,22 +208,22 @@ class Store:
         rows.sort()  # RETURNING promises no order
         body = "SELECT body FROM body WHERE id = ?"
         return [
-            Claimed(row, count, again > 0, name, self._db.execute(body, (row,)).fetchone()[0])
+            Claimed(row, count, again > 0, name, self.db.execute(body, (row,)).fetchone()[0])
             for row, count, again, name in rows
         ]
 
     def ack(self, messages: Iterable[int]) -> None:
         """Forget messages that are ours: whoever calls has seen in this transaction that the owner is not ended."""
         rows = [(message,) for message in messages]
-        self._db.executemany("DELETE FROM message WHERE id = ?", rows)
-        self._db.executemany("DELETE FROM body WHERE id = ?", rows)
+        self.db.executemany("DELETE FROM message WHERE id = ?", rows)
+        self.db.executemany("DELETE FROM body WHERE id = ?", rows)
 
     def release(self, queue: str, messages: Iterable[int], *, counted: bool) -> None:
         """Give messages that are ours back, to where they were. As with `ack`, the caller knows that they are."""
         rows = [(0 if counted else 1, message) for message in messages]
         if not rows:
             return
-        self._db.executemany(
+        self.db.executemany(
             "UPDATE message SET owner = NULL, redelivered = 1, deliveries = deliveries - ? WHERE id = ?", rows
         )
         if counted:
@@ -232,14 +233,14 @@ class Store:
     def _bury(self, messages: Iterable[int]) -> None:
         """Of messages that came back counted, move those at the limit to the dead-letter queue, which is made if it is not there."""
         for message in messages:
-            row = self._db.execute(
+            row = self.db.execute(
                 "SELECT queue.dead_letter FROM message JOIN queue ON queue.id = message.queue"
                 " WHERE message.id = ? AND message.deliveries >= ? AND queue.dead_letter IS NOT NULL",
                 (message, DELIVERY_LIMIT),
             ).fetchone()
             if row is not None:
                 self.declare(row[0])
-                self._db.execute(
+                self.db.execute(
                     "UPDATE message SET queue = ?, deliveries = 0, redelivered = 0 WHERE id = ?",
                     (self.queue_id(row[0]), message),
                 )
@@ -248,40 +249,40 @@ class Store:
 
     def owns(self, owner: int) -> bool:
         """Its lease was not taken away."""
-        return self._db.execute("SELECT 1 FROM owner WHERE id = ?", (owner,)).fetchone() is not None
+        return self.db.execute("SELECT 1 FROM owner WHERE id = ?", (owner,)).fetchone() is not None
 
     def lease(self, owner: int, queue_id: int, bell: str, until: int) -> None:
         """Make the lease or lengthen it."""
-        self._db.execute(
+        self.db.execute(
             "INSERT INTO owner VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET until = excluded.until",
             (owner, queue_id, bell, until),
         )
 
     def end_owner(self, owner: int) -> int:
         """End the lease; what it held goes back counted. Says how many."""
-        ids = [row[0] for row in self._db.execute("SELECT id FROM message WHERE owner = ?", (owner,))]
-        row = self._db.execute(
+        ids = [row[0] for row in self.db.execute("SELECT id FROM message WHERE owner = ?", (owner,))]
+        row = self.db.execute(
             "SELECT name FROM queue WHERE id = (SELECT queue FROM owner WHERE id = ?)", (owner,)
         ).fetchone()
         if row is not None:
             self.release(row[0], ids, counted=True)
-        self._db.execute("DELETE FROM owner WHERE id = ?", (owner,))
+        self.db.execute("DELETE FROM owner WHERE id = ?", (owner,))
         return len(ids)
 
     def expire(self, queue_id: int, but: int, now: int) -> None:
         """End the leases of a queue that are over."""
-        for (owner,) in self._db.execute(
+        for (owner,) in self.db.execute(
             "SELECT id FROM owner WHERE queue = ? AND until <= ? AND id <> ?", (queue_id, now, but)
         ).fetchall():
             self.end_owner(owner)
 
     def has_expired(self, now: int) -> bool:
         """`expire_all` would do something. Reads only."""
-        return self._db.execute("SELECT 1 FROM owner WHERE until <= ? LIMIT 1", (now,)).fetchone() is not None
+        return self.db.execute("SELECT 1 FROM owner WHERE until <= ? LIMIT 1", (now,)).fetchone() is not None
 
     def expire_all(self, now: int) -> int:
         """End the leases that are over, of all queues. Says how many messages that frees."""
-        owners = self._db.execute("SELECT id FROM owner WHERE until <= ?", (now,)).fetchall()
+        owners = self.db.execute("SELECT id FROM owner WHERE until <= ?", (now,)).fetchall()
         return sum(self.end_owner(owner) for (owner,) in owners)
 
     def end_bells(self, bells: Iterable[str]) -> int:
@@ -289,7 +290,7 @@ class Store:
         owners = [
             row[0]
             for bell in bells
-            for row in self._db.execute("SELECT id FROM owner WHERE bell = ?", (bell,)).fetchall()
+            for row in self.db.execute("SELECT id FROM owner WHERE bell = ?", (bell,)).fetchall()
         ]
         return sum(self.end_owner(owner) for owner in owners)
 
@@ -297,56 +298,11 @@ class Store:
 
     def probe(self) -> None:
         """Write something, to see whether one can."""
-        self._db.execute("UPDATE meta SET probe = probe + 1")
+        self.db.execute("UPDATE meta SET probe = probe + 1")
 
     def version(self) -> int:
         """Differs from the last answer when another connection has written."""
-        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
-
-    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Read rows."""
-        return self._db.execute(sql, values).fetchall()
-
-    def count_waiting(self, now: int) -> list[tuple[str, int, int]]:
-        """(queue, ready, delayed) of all."""
-        return self._db.execute(
-            "SELECT name, (SELECT count(*) FROM message INDEXED BY ready WHERE queue = queue.id AND owner IS NULL AND due IS NULL)"
-            " + (SELECT count(*) FROM message INDEXED BY delayed WHERE queue = queue.id AND due <= :now),"
-            " (SELECT count(*) FROM message INDEXED BY delayed WHERE queue = queue.id AND due > :now) FROM queue",
-            {"now": now},
-        ).fetchall()
-
-    def count_held(self, now: int) -> list[tuple[str, bool, int]]:
-        """(queue, under a lease that runs, messages) of all that hold something."""
-        return self._db.execute(
-            "SELECT queue.name, owner.until > ?, count(*) FROM message INDEXED BY held JOIN owner ON owner.id = message.owner"
-            " JOIN queue ON queue.id = message.queue WHERE message.owner IS NOT NULL GROUP BY 1, 2",
-            (now,),
-        ).fetchall()
-
-    def next_change(self, now: int) -> int | None:
-        """When counts change without anybody's writing."""
-        row = self._db.execute(
-            "SELECT min(at) FROM (SELECT min(due) AS at FROM message INDEXED BY delayed WHERE due > :now"
-            " UNION ALL SELECT min(until) FROM owner WHERE until > :now)",
-            {"now": now},
-        ).fetchone()
-        return row[0] if row else None
-
-    def peek(self, queue_id: int, limit: int) -> list[Stored]:
-        """The oldest messages, whatever their state."""
-        rows = self._db.execute(
-            "SELECT body, message_id, trace_id, sender, deliveries FROM message JOIN body USING (id) WHERE queue = ? ORDER BY id LIMIT ?",
-            (queue_id, limit),
-        )
-        return [Stored(*row) for row in rows]
-
-    def purge(self, queue_id: int) -> int:
-        """Destroy what nobody holds."""
-        self._db.execute(
-            "DELETE FROM body WHERE id IN (SELECT id FROM message WHERE queue = ? AND owner IS NULL)", (queue_id,)
-        )
-        return self._db.execute("DELETE FROM message WHERE queue = ? AND owner IS NULL", (queue_id,)).rowcount
+        return int(self.db.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """The port on the event loop: futures, the window of what is in hand, and the clock of the lease.
 
 Made by `choose.open_transport`. All work with the file is done by `worker` in its thread; what it reports arrives in `_on_report`.
+A little over the usual length: the port is one class, and half of it is the port's own words.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, Final
 
 from asya_transport.port import BROKER_UNREACHABLE, PUBLISH_TIMEOUT_S, QUEUE_MISSING, STARTING, Delivery, Outcome
 from asya_transport.sqlite.bell import wake_folder
-from asya_transport.sqlite.consumer import Consumer, Settle
+from asya_transport.sqlite.consumer import Consumer
 from asya_transport.sqlite.schema import now_ms
 from asya_transport.sqlite.store import Claimed, Message
-from asya_transport.sqlite.worker import CLOSE_WITHIN_S, Abandon, Flush, Report, Send, Work, Worker
+from asya_transport.sqlite.work import Abandon, Flush, Report, Send, Settle, Work
+from asya_transport.sqlite.worker import CLOSE_WITHIN_S, Worker
 
 LEASE_S: Final = 10.0  # contract: sidecar, section 12
 RENEW_S: Final = 3.0

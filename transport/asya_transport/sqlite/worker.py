@@ -18,17 +18,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from asya_transport.admin import TransportError
 from asya_transport.port import BROKER_UNREACHABLE, PUBLISH_REFUSED, QUEUE_MISSING, STARTING, Outcome
 from asya_transport.sqlite import bell as bells
-from asya_transport.sqlite.consumer import Consumer, Settle
+from asya_transport.sqlite.consumer import Consumer
 from asya_transport.sqlite.schema import now_ms
-from asya_transport.sqlite.store import Claimed, Message, Store, Uncertain
+from asya_transport.sqlite.store import Store, Uncertain
 from asya_transport.sqlite.trouble import is_full, sentence
+from asya_transport.sqlite.work import Abandon, Flush, Report, Send, Settle, Work
 
 WATCH_S: Final = 5.0
 """A sleeper looks up so often: is the file still ours, is there a lease that will end? Below the lease, so no end is missed."""
@@ -37,52 +37,6 @@ RETRY_LAST_S: Final = 1.0
 CLOSE_WITHIN_S: Final = 1.0
 STALLED_AFTER_S: Final = 3.0
 """A loop that has not taken a report for so long is stalled. With the lease after it, its messages are elsewhere within 13 s."""
-
-
-@dataclass(slots=True, eq=False)
-class Send:
-    """A publish on its way; `key` is the loop's."""
-
-    key: object
-    message: Message
-    withdrawn: Callable[[], bool]
-
-
-@dataclass(slots=True, eq=False)
-class Abandon:
-    """The loop says that a generation is over."""
-
-    generation: int
-
-
-@dataclass(slots=True, eq=False)
-class Flush:
-    """Answered, as a settlement is, when everything before it has been reported; `key` is the loop's."""
-
-    key: object
-
-
-Work = Send | Settle | Abandon | Flush
-
-
-@dataclass(slots=True, eq=False)
-class Report:
-    """What one transaction, or one failure, brought. The loop obeys in the order of the fields."""
-
-    sent: list[tuple[object, Outcome]] = field(default_factory=list)
-    settled: list[tuple[object, bool]] = field(default_factory=list)
-    lost: int | None = None
-    """This generation is over."""
-    lease_until_s: float = 0.0
-    claimed: list[Claimed] = field(default_factory=list)
-    generation: int = 0
-    """Of the claimed."""
-    reasons: dict[str, str] | None = None
-    """All that are true now, each with its sentence; None: as before."""
-    fault: BaseException | None = None
-    """A mistake of ours."""
-    ended: bool = False
-    """The thread's last word."""
 
 
 class Worker:
@@ -176,6 +130,8 @@ class Worker:
     def _open(self) -> Store:
         self._store = store = Store(self._path, max_pages=self._max_pages)
         self.consumer.look_again()
+        if self.consumer.bell is not None:
+            self.consumer.bell.mend()
         if not self._failures:
             self._trouble = {}
         return store

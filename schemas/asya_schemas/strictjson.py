@@ -18,7 +18,7 @@ import msgspec
 
 from asya_schemas.limits import READ_DEPTH
 from asya_schemas.refusal import Refused, unparsable
-from asya_schemas.suspicion import check_encoding, check_numbers, deeper_than, has_lone_surrogate, outside_if_cheap
+from asya_schemas.suspicion import check_encoding, check_numbers, deeper_than, has_lone_surrogate, simplified
 
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -33,12 +33,12 @@ _TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 def check(body: bytes, depth: int = READ_DEPTH) -> None:
     """Raise Refused (parse_error: encoding, depth, syntax, number) unless `body` is one strict JSON value."""
-    outside = _check_before(body, depth)
+    simple, outside = _check_before(body, depth)
     try:
         _RAW.decode(body)
     except msgspec.DecodeError as error:
         raise _syntax(error) from None
-    check_numbers(body, outside)
+    check_numbers(simple, outside)
 
 
 def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> dict[str, bytes]:
@@ -47,7 +47,7 @@ def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> 
     With `unique` (how to call the object, in words) a repeated key is refused with code `duplicate`.
     Raises Refused, also with code `object` when `body` is another JSON value.
     """
-    outside = _check_before(body, depth)
+    simple, outside = _check_before(body, depth)
     try:
         found = _OBJECT.decode(body)
     except msgspec.ValidationError:
@@ -55,7 +55,7 @@ def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> 
         raise unparsable("object", "body is JSON, but no object") from None
     except msgspec.DecodeError as error:
         raise _syntax(error) from None
-    check_numbers(body, outside)
+    check_numbers(simple, outside)
     taken = {key: bytes(value) for key, value in found.items()}
     if unique is not None:
         check_unique(body, taken, unique)
@@ -144,12 +144,12 @@ def integer_in(raw: bytes | None) -> int | None:
     return int(raw)
 
 
-def _check_before(body: bytes, depth: int) -> bytes | None:
+def _check_before(body: bytes, depth: int) -> tuple[bytes, bytes | None]:
     check_encoding(body)
-    outside = outside_if_cheap(body)
-    if deeper_than(body, outside, depth):
+    simple, outside = simplified(body)
+    if deeper_than(simple, outside, depth):
         raise unparsable("depth", f"body has more than {depth} containers inside each other")
-    return outside
+    return simple, outside
 
 
 def _syntax(error: msgspec.DecodeError) -> Refused:

@@ -65,19 +65,28 @@ def has_lone_surrogate(body: bytes) -> bool:
     return _LONE_SURROGATE.search(body.replace(b"\\\\", b"__")) is not None
 
 
-def outside_if_cheap(body: bytes) -> bytes | None:
-    """What stands outside the strings of `body`; None where there are so many strings that it would cost much."""
+def simplified(body: bytes) -> tuple[bytes, bytes | None]:
+    """`body` as the questions below need it, and what stands outside its strings.
+
+    The second is None where there are so many strings that taking them out would cost much; then every quote in the
+    first begins or ends a string, because escaped quotes and backslashes are gone.
+    """
     pieces = body.split(b'"', _FEW_QUOTES)
-    return None if len(pieces) > _FEW_QUOTES else _outside(body, pieces)
+    if len(pieces) <= _FEW_QUOTES:
+        return body, _outside(pieces) if b"\\" in body else b'"'.join(pieces[::2])
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+        pieces = body.split(b'"', _FEW_QUOTES)
+    return body, b'"'.join(pieces[::2]) if len(pieces) <= _FEW_QUOTES else None
 
 
 def deeper_than(body: bytes, outside: bytes | None, depth: int) -> bool:
-    """Whether more than `depth` containers are open at once before `body` ends or stops being JSON."""
+    """Whether more than `depth` containers are open at once before the body ends or stops being JSON; from `simplified`."""
     structure = (body if outside is None else outside).translate(None, _NOT_STRUCTURE)
     if structure.count(b"[") + structure.count(b"{") <= depth:
         return False
-    if outside is None and (b"\\" in body or structure.count(b'""') * 2 != structure.count(b'"')):
-        structure = _outside(body)
+    if outside is None and structure.count(b'""') * 2 != structure.count(b'"'):
+        structure = b"".join(structure.split(b'"')[::2])  # some string has brackets in it
     brackets = structure.translate(_ONE_KIND, _NOT_BRACKETS)
     rest = brackets
     for _ in range(min(_CHEAP_ROUNDS, depth)):  # each round takes away the innermost containers
@@ -90,7 +99,7 @@ def deeper_than(body: bytes, outside: bytes | None, depth: int) -> bool:
 def check_numbers(body: bytes, outside: bytes | None) -> None:
     """Raise Refused (`number`) for an integer with too many digits or a number beyond a 64-bit float.
 
-    `body` must be syntactically valid JSON.
+    Both from `simplified`; the body must be syntactically valid JSON.
     """
     if outside is None:
         suspicious = _may_have_big_exponent(body) or _has_long_run(body)
@@ -101,7 +110,7 @@ def check_numbers(body: bytes, outside: bytes | None) -> None:
             or _has_long_run(outside)
         )
     if suspicious:
-        _check_each_number(_outside(body) if outside is None else outside)
+        _check_each_number(b'"'.join(body.split(b'"')[::2]) if outside is None else outside)
 
 
 def _may_have_big_exponent(body: bytes) -> bool:
@@ -133,12 +142,8 @@ def _check_each_number(outside: bytes) -> None:
             raise unparsable("number", "body has a number beyond the range of a 64-bit float")
 
 
-def _outside(body: bytes, pieces: list[bytes] | None = None) -> bytes:
-    """What stands outside the strings, a quote in the place of each; `pieces` is `body` split at its quotes, if few."""
-    if b"\\" not in body:
-        return b'"'.join((pieces or body.split(b'"'))[::2])
-    if pieces is None:
-        return b'"'.join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+def _outside(pieces: list[bytes]) -> bytes:
+    """What stands outside the strings where some quotes are escaped; `pieces` are a body split at all its quotes."""
     outside, inside = [], False
     for piece in pieces:
         if not inside:

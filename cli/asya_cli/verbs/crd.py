@@ -1,9 +1,9 @@
 """`asya crd`: the CustomResourceDefinition, for `asya crd | kubectl apply -f -`."""
 
-from asya_cli.output import Output, OutputOption, emit
+from asya_cli.output import Output, OutputOption, to_json, write
 from asya_schemas.actor.crd import crd, text
 
 
 def command(output: OutputOption = Output.YAML) -> None:
     """Print the CustomResourceDefinition (YAML)."""
-    emit(crd(), output, text)
+    write(to_json(crd()) if output is Output.JSON else text())

@@ -127,6 +127,11 @@ class AnswerReader:
         """The plain body, joined once."""
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
+    @property
+    def missing(self) -> int:
+        """Bytes known to be missing of the body, or of the chunk that is being read."""
+        return self._left
+
     def feed(self, piece: bytes) -> bool:
         """Take the next piece; True when the answer is complete.
 

@@ -13,7 +13,7 @@ import msgspec
 
 from asya_sidecar.act.http_answer import AnswerBroken, AnswerReader, AnswerTooLarge, EventStream
 from asya_sidecar.act.lazy_timer import LazyTimer
-from asya_sidecar.act.runtime_connection import RuntimeConnection, connect
+from asya_sidecar.act.runtime_connection import RuntimeConnection
 from asya_sidecar.decide.answer import (
     Broken,
     Ended,
@@ -118,10 +118,10 @@ class RuntimeClient:
             b"POST /invoke HTTP/1.1\r\nHost: runtime\r\nContent-Type: application/json\r\n"
             b"X-Asya-Deadline-Ms: %d\r\nContent-Length: %d\r\n\r\n" % (max(1, int(limit_s * 1000)), len(body))
         )
-        self._call = waiter = connection.ask((head, body), reader)
-        if not connection.is_open:  # the first write failed, so no byte of the request has left
-            waiter.cancel()
-            return Unreachable("the runtime closed the connection")
+        try:
+            self._call = waiter = connection.ask((head, body), reader)
+        except OSError as error:
+            return Unreachable(f"the runtime closed the connection: {error}")
         self._limit_at = self._loop.time() + limit_s
         self._limit.ask(self._limit_at)
         try:
@@ -177,7 +177,7 @@ class RuntimeClient:
             try:
                 async with asyncio.timeout(HEALTH_TIMEOUT_S):
                     if self._connection is None or not self._connection.is_open:
-                        self._connection = await connect(self._path, self._on_end)
+                        self._connection = RuntimeConnection(self._path, self._on_end)
                     reader = AnswerReader(HEALTH_ANSWER_BYTES, EventStream(0, 0, _ignore))
                     await self._connection.ask((HEALTH_REQUEST,), reader)
                 return msgspec.json.decode(reader.body, type=_Health)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asya_schemas import strictjson, suspicion
+from asya_schemas.limits import READ_DEPTH
 from asya_schemas.refusal import Refused
 from tests.schemas.strict_reference import faults
 
@@ -123,6 +125,30 @@ def test_counts_containers_behind_any_neighbour(open_count: int, noise: bytes) -
 )
 def test_survives_a_flood(body: bytes) -> None:
     assert codes(lambda: strictjson.check(body)) <= {"depth", "syntax"} != set()
+
+
+@pytest.mark.parametrize("shift", range(0, 24, 5))
+@pytest.mark.parametrize("length", [65_500, 131_060])
+def test_a_string_or_number_may_lie_across_blocks(shift: int, length: int) -> None:
+    strings = [b'"1e999"'] * 1100
+    brackets = b" " * shift + b'"' + b"[" * length + b'"'
+    number = b"1" * length + b"e-%d" % length
+    strictjson.check(b"[" + b",".join([*strings, brackets, number, b"[]"]) + b"]")
+    too_big = b"1" * length + b"e-%d" % (length - 310)
+    body = b"[" + b",".join([*strings, brackets, too_big, b"[]"]) + b"]"
+    assert codes(lambda: strictjson.check(body)) == {"number"}
+
+
+@pytest.mark.parametrize("unit", [b',12,""', b',"["', b',{"a":[2]}'])
+def test_memory_stays_near_the_size_of_the_body(unit: bytes) -> None:
+    body = b'["1e999"' + unit * (1_000_000 // len(unit)) + b"]"
+    tracemalloc.start()
+    try:
+        strictjson.check(body, READ_DEPTH)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(body)
 
 
 def test_members_keep_their_text() -> None:

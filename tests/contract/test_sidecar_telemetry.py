@@ -96,19 +96,14 @@ class Unread:
     """A sidecar whose standard output goes into a pipe of which only the beginning is read."""
 
     def __init__(self, own: Mesh) -> None:
-        environ = {
-            "ASYA_ACTOR_NAME": "a",
-            "ASYA_NAMESPACE": own.namespace,
-            "ASYA_TRANSPORT": "sqlite",
-            "ASYA_SQLITE_PATH": str(own.database),
-            "ASYA_SOCKET_DIR": str(own.folder / "a"),
-            "ASYA_METRICS_ADDR": "127.0.0.1:0",
-        }
         reader, writer = os.pipe()
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._reader = reader
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "asya_sidecar"], env=os.environ | environ, stdout=writer, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "asya_sidecar"],
+            env=os.environ | own.environ(),
+            stdout=writer,
+            stderr=subprocess.DEVNULL,
         )
         os.close(writer)
         self.address = self._address()

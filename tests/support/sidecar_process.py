@@ -175,8 +175,8 @@ class Mesh:
         self._processes.append(runtime)
         return runtime
 
-    def sidecar(self, name: str = "a", pod: str | None = None, **env: str) -> Sidecar:
-        """Start a sidecar for actor `name` that speaks to the runtime in the folder `pod` (the name, unless given)."""
+    def environ(self, name: str = "a", pod: str | None = None, **env: str) -> dict[str, str]:
+        """Variables of a sidecar for actor `name` that speaks to the runtime in the folder `pod` (the name, unless given)."""
         base = {
             "ASYA_ACTOR_NAME": name,
             "ASYA_NAMESPACE": self.namespace,
@@ -185,10 +185,18 @@ class Mesh:
             "ASYA_SOCKET_DIR": str(self.folder / (pod or name)),
             "ASYA_METRICS_ADDR": "127.0.0.1:0",
         }
+        return base | env
+
+    def adopt(self, process: Process) -> None:
+        """Kill it too when the mesh is closed."""
+        self._processes.append(process)
+
+    def sidecar(self, name: str = "a", pod: str | None = None, **env: str) -> Sidecar:
+        """Start a sidecar with these variables."""
         log = self.folder / f"{name}-sidecar-{len(self._processes)}.log"
-        sidecar = Sidecar(log, base | env)
+        sidecar = Sidecar(log, self.environ(name, pod, **env))
         (self.folder / "sidecar.pid").write_text(str(sidecar.pid))
-        self._processes.append(sidecar)
+        self.adopt(sidecar)
         return sidecar
 
     def pair(

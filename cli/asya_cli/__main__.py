@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asya_cli import notes
-from asya_cli.errors import Failure, ReaderGone
+from asya_cli.errors import Failure, Interrupted, ReaderGone
 
-INTERRUPTED_EXIT_CODE = 130
 USAGE_EXIT_CODE = 2
 _PLACE = re.compile(r".+?:[0-9]+:[0-9]+: ")
 
@@ -29,23 +28,20 @@ def program_name(path: str) -> str:
 
 def run(arguments: Sequence[str], program: str = "asya") -> int:
     """Run one command; print a user's mistake as one sentence, never as a traceback. Returns the exit code."""
-    import typer
-    from typer._click.exceptions import ClickException
-
-    from asya_cli.app import app
-
     try:
-        result = typer.main.get_command(app).main(list(arguments), prog_name=program, standalone_mode=False)
-        _flush()
-        return result if isinstance(result, int) else 0
-    except ClickException as mistake:
-        mistake.show()
-        return mistake.exit_code
+        from asya_cli.app import app
+
+        app(list(arguments), prog_name=program)
+        return 0
+    except SystemExit as ended:
+        # Typer's way to end: help was shown, a usage mistake was printed, or a verb raised typer.Exit.
+        return _code(ended)
     except Failure as failure:
         _explain(program, str(failure))
         return failure.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED_EXIT_CODE
+    except KeyboardInterrupt:
+        # Before the verb had begun; from then on it is a Failure.
+        return Interrupted.exit_code
     except (ReaderGone, BrokenPipeError):
         # `asya get | head`: nobody is left to tell.
         _discard_output()
@@ -63,10 +59,8 @@ def _explain(program: str, text: str) -> None:
         notes.say(text if _PLACE.match(text) else f"{program}: {text}")
 
 
-def _flush() -> None:
-    """Write what is still buffered now, so that a closed pipe is met here and not at the interpreter's end."""
-    if sys.stdout is not None:
-        sys.stdout.flush()
+def _code(ended: SystemExit) -> int:
+    return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
 
 
 def _discard_output() -> None:

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from asya_cli import notes
-from asya_cli.errors import ReaderGone
+from asya_cli.errors import Interrupted, ReaderGone
 
 # In the order of `asya --help`: name and the line shown there.
 VERBS: dict[str, str] = {
@@ -49,11 +49,13 @@ class LazyVerbs(TyperGroup):
         return name, (load(name) if found is not None and name is not None else found), rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb. A closed stdout gets a name of its own, because Typer ends the process with 1 for it."""
+        """Run the verb. What Typer would answer with codes of its own gets a name of ours."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as gone:
             raise ReaderGone from gone
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted from interrupt
 
 
 def load(name: str) -> Any:
@@ -76,6 +78,8 @@ def main_options(
 app = typer.Typer(
     cls=LazyVerbs,
     no_args_is_help=True,
+    # A traceback is for a fault of ours: plain, so that it can be pasted into an issue, and without values of variables.
+    pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

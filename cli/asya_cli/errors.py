@@ -35,5 +35,11 @@ class Unreachable(Failure):
     exit_code = 3
 
 
+class Interrupted(Failure):
+    """The user pressed Ctrl-C: exit 130, nothing more to say."""
+
+    exit_code = 130
+
+
 class ReaderGone(Exception):
     """Nobody reads our stdout any more. Not a failure: the command ends quietly with 0."""

@@ -1,8 +1,10 @@
 """The command as a whole: fast start, one place for exit codes, quiet where nobody listens."""
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +146,23 @@ def test_the_shell_completes_verbs(shell: str) -> None:
         check=False,
     )
     assert "validate" in done.stdout
+
+
+def test_an_interrupted_command_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
+    fifo = tmp_path / "slow.yaml"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asya_cli", "validate", str(fifo)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        # Opening for writing returns once the command has opened the file for reading, and so is at work.
+        with fifo.open("w"):
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=WITHIN_S)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, out, err) == (130, "", "")

@@ -44,11 +44,15 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Where the mesh is described. `read` loads it (raises Unusable); both are called again after every change of a file."""
+    """Where the mesh is described. `read` loads it (raises Unusable); both are called again after every change of a file.
+
+    `read_at_ns` is a time (ns since the epoch) before the first reading: what was written later is read again.
+    """
 
     read: Callable[[], Sequence[Source]]
     settings: Callable[[], Settings]
     roots: tuple[Path, ...]
+    read_at_ns: int
 
 
 class Mesh:
@@ -163,7 +167,7 @@ class Mesh:
             plans = [actor.planned for actor in self._actors.values()]
             return self._edits.watched(plans, self._settings.handlers)
 
-        async for files in changes(folders):
+        async for files in changes(folders, self._inputs.read_at_ns):
             for problem in syntax_problems(sorted(files)):
                 self._display.note(problem)
             if any(file.suffix != ".py" for file in files):
@@ -176,6 +180,7 @@ class Mesh:
     def _reread(self) -> None:
         try:
             self._settings = self._inputs.settings()
+            self._refuse_emptied_files()
             sources = self._inputs.read()
         except (Unusable, UsageMistake) as refused:
             problems = tuple(str(refused).splitlines())
@@ -186,6 +191,13 @@ class Mesh:
             self._problems = ()
             self._plan(sources)
         self._tell()
+
+    def _refuse_emptied_files(self) -> None:
+        """Whoever saves a file may empty it first: that must not stop its actors. Raises Unusable."""
+        files = {actor.planned.file for actor in self._actors.values() if actor.planned.file is not None}
+        emptied = [str(file) for file in sorted(files) if file.is_file() and not file.read_bytes().strip()]
+        if emptied:
+            raise Unusable("\n".join(f"{file}:1:1: is empty; remove the file to remove its actors" for file in emptied))
 
     def _tell(self) -> None:
         """Something is to be published that concerns no single actor."""

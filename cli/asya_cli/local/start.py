@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,14 @@ def up(options: Options) -> None:
     """
     folder = Folder.here()
     check_paths(options)
+    read_at_ns = time.time_ns()
     try:
         sources = read_sources(options.paths)
         folder.make()
         lock = folder.take()
-        inputs = Inputs(lambda: read_sources(options.paths), lambda: settings_of(options, folder), roots_of(options))
+        inputs = Inputs(
+            lambda: read_sources(options.paths), lambda: settings_of(options, folder), roots_of(options), read_at_ns
+        )
         with lock:
             asyncio.run(_run(folder, inputs, sources, display_for(options)))
     except (Unusable, AlreadyRunning, FolderUnusable) as mistake:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from asya_controller.decide.transports import Duration, RabbitMQ, SecretRef, Sqlite, Sqs, Strict, Text, Transport
+from asya_controller.decide.wording import masked
 from asya_schemas.limits import MAX_MESSAGE_BYTES
 from asya_schemas.names import is_actor_name
 
@@ -110,6 +111,10 @@ def operator_config(document: Any, overrides: Mapping[str, Any] | None = None, v
         raise ConfigurationError([line((), f"expected a mapping, got {type(document).__name__}")])
     merged = overlay(document or {}, overrides or {})
     problems: list[str] = []
+    if "transports" in (document or {}) and "transports" in (overrides or {}):
+        problems.append(
+            line(("transports",), "stands in the file and in ASYA_TRANSPORT_CONFIG: only one of them may have it")
+        )
     transports = {
         str(name): found
         for name, value in mapping_at(merged, "transports", problems).items()
@@ -211,7 +216,13 @@ def sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     if kind == "missing":
         return "is required"
     text = str(error["msg"]).removeprefix("Value error, ")
-    return text if kind in ("value_error", "missing") else f"{text[:1].lower()}{text[1:]}, got {error['input']!r}"
+    return text if kind == "value_error" else f"{text[:1].lower()}{text[1:]}{got(place, error['input'])}"
+
+
+def got(place: tuple[Any, ...], value: Any) -> str:
+    """The value as it stands in the file, unless it may be a credential in the wrong place."""
+    secret = any(word in str(part).lower() for part in place for word in ("secret", "password", "credential"))
+    return "" if secret else f", got {masked(repr(value))}"
 
 
 def model_at(model: type[BaseModel], place: Iterable[Any]) -> type[BaseModel] | None:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from asya_cli.files import FileProblem, Loaded, LoadedActor
+from asya_schemas.actor.paths import POD
 from asya_schemas.actor.problems import Severity
 from asya_schemas.actor.validate import validate
-
-_POD = ("spec", "workload", "template", "spec")
 
 
 def check(loaded: Loaded) -> list[FileProblem]:
@@ -31,10 +30,10 @@ def _for_operators(actor: LoadedActor) -> list[FileProblem]:
 
     defaults = OperatorConfig()
     refused, policy = unrenderable(actor.document, defaults), denied(actor.document, defaults)
-    errors = [actor.problem((*_POD, "terminationGracePeriodSeconds"), refused.message)] if refused else []
+    errors = [actor.problem((*POD, "terminationGracePeriodSeconds"), refused.message)] if refused else []
     # Only a warning: the operator may have allowed it.
     warnings = (
-        [actor.problem(_POD, f"{policy.message}, unless the operator allows it", Severity.WARNING)] if policy else []
+        [actor.problem(POD, f"{policy.message}, unless the operator allows it", Severity.WARNING)] if policy else []
     )
     return errors + warnings
 

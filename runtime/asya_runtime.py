@@ -1063,7 +1063,7 @@ def described(value: "Any") -> str:
 def near_names(owner: "Any", name: str) -> str:
     from difflib import get_close_matches  # only on the way out
 
-    close = get_close_matches(name, [str(one) for one in dir(owner) if not str(one).startswith("__")], 3, 0.5)
+    close = get_close_matches(name, [str(one) for one in dir(owner) if not str(one).startswith("__")], 3, 0.6)
     return ", did you mean {}?".format(" or ".join(close)) if close else ""
 
 
@@ -1948,7 +1948,8 @@ class Server:
             if self.calls:
                 self.keep(None)
                 connection, request = self.calls.popleft()
-                self.run(connection, request, waited=True)
+                waited = monotonic() - request.read_at > 0.1  # being handed over by the door is no wait
+                self.run(connection, request, waited)
                 continue
             if self.kept is not None and self.read_kept():
                 continue

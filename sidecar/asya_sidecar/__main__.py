@@ -4,6 +4,7 @@ The only place that reads the environment, and the only one that ends the proces
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from asya_sidecar.act.process import Exit, Sidecar
 from asya_sidecar.act.status_server import StatusServer
 from asya_sidecar.decide.decision import EXIT_CONFIGURATION
 from asya_sidecar.settings import ConfigurationError, Settings, from_environ
+from asya_transport.choose import open_transport
 
 TERMINATION_LOG: Final = Path("/dev/termination-log")
 FLUSH_S: Final = 1.0
@@ -53,15 +55,18 @@ def main() -> int:
 
 async def live(settings: Settings, log: Any, metrics: Metrics, health: Health) -> Exit:
     """Until the end, inside the event loop."""
-    return await Sidecar(settings, log, metrics, health).run()
+    path = settings.sqlite.path if settings.sqlite is not None else None
+    transport = open_transport(settings.transport, sqlite_path=path)
+    return await Sidecar(settings, transport, log, metrics, health).run()
 
 
 def last_words(end: Exit, termination_log: Path) -> int:
     """A readable sentence as the last line of the container's log and, where Kubernetes wants it, in its file."""
     if end.sentence:
         print(end.sentence, file=sys.stderr, flush=True)  # noqa: T201 - for people, after the log has been closed
-        if termination_log.exists():
-            termination_log.write_text(end.sentence + "\n")
+        with contextlib.suppress(OSError):  # a courtesy; the sentence has been printed
+            if termination_log.exists():
+                termination_log.write_text(end.sentence + "\n")
     return end.code
 
 

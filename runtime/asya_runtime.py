@@ -1153,7 +1153,9 @@ class Request:
             raise HttpFault(404, "no such path", close=False)
         if self.method != method:
             raise HttpFault(405, f"{self.path} takes {method} only", close=False, allow=method)
-        if method == "POST" and "content-length" not in self.headers:
+        if method == "GET":
+            return
+        if "content-length" not in self.headers:
             raise HttpFault(411, "expected Content-Length")
         deadline = self.headers.get("x-asya-deadline-ms")
         if deadline is not None:
@@ -1622,7 +1624,7 @@ class Wakeup:
     def wake(self) -> None:
         try:
             write_fd(self.writer, b"\0")
-        except BlockingIOError:  # full: it is awake
+        except OSError:  # full: it is awake; closed by user code: check_descriptors is about to say so
             pass
 
     def read(self) -> bytes:

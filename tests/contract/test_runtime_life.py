@@ -202,7 +202,7 @@ def test_row_46_patches_of_the_standard_library_change_nothing(python: Python) -
         for _ in range(3):
             assert runtime.call({"n": 1.5}, deadline_ms=60_000).payloads == [{"n": 1.5}]
         assert runtime.request("GET", "/healthz").status == 200
-        assert len([line for line in runtime.log() if line["msg"] == "call done"]) == 3
+        until(lambda: [line["msg"] for line in runtime.log()].count("call done") == 3, 5)
         runtime.terminate()
         assert runtime.wait_end(6) == 0
         assert not runtime.socket.exists()
@@ -316,6 +316,7 @@ def test_one_event_is_one_line_whatever_it_holds(python: Python) -> None:
 def test_a_level_that_is_not_known_is_info_with_a_warning() -> None:
     with running(pythons()[0], "results.f", ASYA_LOG_LEVEL="loud") as runtime:
         runtime.call({"do": "one"})
+        until(lambda: len(runtime.log()) > 2, 5)
         assert [line["level"] for line in runtime.log()] == ["WARNING", "INFO", "INFO"]
 
 
@@ -323,6 +324,7 @@ def test_a_level_hides_what_is_below_it() -> None:
     with running(pythons()[0], "results.f", ASYA_LOG_LEVEL="warn") as runtime:
         runtime.call({"do": "one"})
         runtime.post(b"{")
+        until(runtime.log, 5)
         assert [line["code"] for line in runtime.log()] == ["syntax"]
 
 

@@ -80,7 +80,7 @@ def current() -> Python:
     return Python(sys.version_info[:2], Path(sys.executable))
 
 
-def on_all(action: Callable[[Python], T], over: Iterable[Any] | None = None) -> list[T]:
+def on_all(action: Callable[[Any], T], over: Iterable[Any] | None = None) -> list[T]:
     """Do something slow for every interpreter at once, in threads; the first failure is raised."""
     items = list(pythons() if over is None else over)
     with ThreadPoolExecutor(len(items)) as pool:
@@ -312,12 +312,13 @@ def started(
     code: str | None = None,
     wrapper: tuple[str, ...] = (),
     folder: Path | None = None,
+    isolated: bool = False,
     **environ: str,
 ) -> Iterator[RuntimeProcess]:
     """Start a runtime without waiting for it; it is killed at the end.
 
     `code` becomes module `m` in the working directory; without it the working directory holds the modules in
-    tests/runtime/handlers. `wrapper` is a command in front of the interpreter.
+    tests/runtime/handlers. `wrapper` is a command in front of the interpreter; `isolated` keeps site-packages out.
     """
     with short_tmp() as made:
         sockets = folder or made / "s"
@@ -332,7 +333,7 @@ def started(
             clean["ASYA_HANDLER"] = handler
         with (made / "stdout").open("wb") as out, (made / "stderr").open("wb") as err:
             process = subprocess.Popen(
-                [*wrapper, str(python.path), str(runtime_file())],
+                [*wrapper, str(python.path), *(["-I", "-S"] if isolated else []), str(runtime_file())],
                 cwd=work,
                 env=clean,
                 stdin=subprocess.DEVNULL,

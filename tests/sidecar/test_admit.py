@@ -137,3 +137,11 @@ def test_an_input_that_no_longer_fits_becomes_an_error_envelope() -> None:
     assert isinstance(decision, Decision)
     assert (decision.reason, decision.sends[0].queue) == ("OutputTooLarge", "asya-ns-x-sump")
     assert len(decision.sends[0].body) <= given.reader_bytes
+
+
+def test_an_input_whose_status_no_longer_fits_is_not_handed_to_the_runtime() -> None:
+    given = rules(ASYA_MAX_MESSAGE_BYTES="1000000")
+    room = given.reader_bytes - len(body(payload=""))
+    decision = admit(given, envelope(given, payload="x" * room), 1, NOW)
+    assert isinstance(decision, Decision)
+    assert decision.reason == "OutputTooLarge"

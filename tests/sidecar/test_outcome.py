@@ -1,6 +1,7 @@
 """What follows from the runtime's answer (contract: sidecar, Outcomes)."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from asya_sidecar.decide.answer import (
     TooLarge,
     Unavailable,
     Unreachable,
+    Whole,
 )
 from asya_sidecar.decide.decision import Decision, Rules, Settle
 from tests.support.decisions import NOW, call, frame, only, rules, sent, whole
@@ -180,6 +182,14 @@ def test_o13_an_answer_that_is_not_as_agreed_goes_to_the_sump(reply: Reply) -> N
 def test_o14_too_many_frames_send_none() -> None:
     decision = decided(whole(frame(1), frame(2), frame(3)), rules(ASYA_MAX_FRAMES="2"))
     assert (decision.failed, len(decision.sends)) == ("output_too_large", 1)
+
+
+def test_o14_a_million_frames_are_counted_before_they_are_taken_apart() -> None:
+    one = json.dumps(frame(1)).encode()
+    many = b'{"frames":[' + b",".join([one] * 200_000) + b"]}"
+    before = time.process_time()
+    assert decided(Whole(many)).failed == "output_too_large"
+    assert time.process_time() - before < 2
 
 
 def test_o14_a_frame_above_the_message_limit_sends_none() -> None:

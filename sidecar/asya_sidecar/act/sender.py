@@ -40,6 +40,8 @@ class Sender:
         self._unknown_actor_wait_s = rules.settings.unknown_actor_wait_s
         self._max_bytes = rules.reader_bytes
         self._loop = asyncio.get_running_loop()
+        self._absent: dict[str, tuple[float, float]] = {}
+        """Queues of actors seen missing: since when, and when last."""
         self._missing: set[str] = set()
         self._refused: set[str] = set()
 
@@ -75,6 +77,8 @@ class Sender:
                 if not verdict:
                     given_up.append(send)
                     continue
+            if self._absent:
+                self._absent.pop(send.queue, None)
             self._metrics.sent(send.queue, send.message_type, self._loop.time() - began, len(send.body))
         return tuple(given_up)
 
@@ -104,7 +108,7 @@ class Sender:
         while outcome is not Outcome.CONFIRMED:
             missing = outcome is Outcome.UNROUTABLE
             if missing and send.actor is not None:
-                if self._loop.time() - began >= self._unknown_actor_wait_s:
+                if self._absent_for_s(send.queue, began) >= self._unknown_actor_wait_s:
                     return False
             else:
                 self._report(send, outcome)
@@ -116,6 +120,15 @@ class Sender:
             outcome = await self._publish(send)
         self._healed(send)
         return True
+
+    def _absent_for_s(self, queue: str, began: float) -> float:
+        """How long this queue has been seen missing without a gap as long as the wait; the first send waits for all."""
+        now = self._loop.time()
+        wait_s = self._unknown_actor_wait_s
+        self._absent = {name: seen for name, seen in self._absent.items() if now - seen[1] <= wait_s}
+        since = min(began, self._absent.get(queue, (began, now))[0])
+        self._absent[queue] = (since, now)
+        return now - since
 
     def _report(self, send: Send, outcome: Outcome) -> None:
         self._metrics.failed("transport_error")

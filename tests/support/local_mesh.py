@@ -129,7 +129,7 @@ class LocalMesh:
         """The published state, empty before there is one."""
         try:
             found: dict[str, Any] = json.loads((self.folder / ".asya" / "state.json").read_text())
-        except FileNotFoundError:
+        except OSError:
             return {}
         return found if found.get("pid") else {}
 

@@ -25,7 +25,7 @@ from asya_cli.local.plan import Key, Planned, Settings, Source, end_actors, key_
 from asya_cli.local.process import Group
 from asya_cli.local.queues import Queues, dead_letters
 from asya_cli.local.tail import Tail
-from asya_cli.local.tasks import Tasks
+from asya_cli.local.tasks import Tasks, happens
 from asya_cli.local.watcher import changes
 from asya_controller.decide.config import OperatorConfig, local_config
 from asya_transport.admin import Admin
@@ -349,6 +349,5 @@ def _time(moment: datetime) -> str:
 
 
 async def _wait(event: asyncio.Event, within_s: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), within_s)
+    await happens(event, within_s)
     event.clear()

@@ -20,7 +20,7 @@ from asya_cli.local.container import Container
 from asya_cli.local.container_status import container_status
 from asya_cli.local.launch import RUNTIME, SIDECAR, Launch, Place, Refused, runtime_launch, sidecar_launch
 from asya_cli.local.process import Group
-from asya_cli.local.tasks import Tasks
+from asya_cli.local.tasks import Tasks, happens
 
 # Unready: asked often, because somebody waits for it; the step grows so that a model that loads for minutes costs nothing.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.25
@@ -156,11 +156,8 @@ class Pod:
                 self.runtime.set_ready(runtime)
                 self.sidecar.set_ready(sidecar)
             step_s = NEXT_LOOK_S if self.ready else min(step_s * 1.15, LONGEST_LOOK_S)
-            try:
-                await asyncio.wait_for(self._look.wait(), step_s)
+            if await happens(self._look, step_s):
                 step_s = FIRST_LOOK_S
-            except TimeoutError:
-                continue
 
     def _changed(self) -> None:
         self._look.set()

@@ -61,26 +61,29 @@ async def changes(folders: Callable[[], Iterable[Path]], since_ns: int) -> Async
 
     while True:
         watched = _present(folders)
-        notify = RustNotify([str(folder) for folder in watched], False, False, 300, False, True)
-        missed, since_ns = changed_since(watched, since_ns), time.time_ns() - TICK_NS
-        if missed:
-            yield missed
-        while _present(folders) == watched:
-            batch = await _next(notify)
-            since_ns = time.time_ns() - TICK_NS
-            files = {path for _, name in batch if matters(path := Path(name))}
-            if files:
-                yield files
+        with RustNotify([str(folder) for folder in watched], False, False, 300, False, True) as notify:
+            missed, since_ns = changed_since(watched, since_ns), time.time_ns() - TICK_NS
+            if missed:
+                yield missed
+            while _present(folders) == watched:
+                batch = await _next(notify)
+                since_ns = time.time_ns() - TICK_NS
+                files = {path for _, name in batch if matters(path := Path(name))}
+                if files:
+                    yield files
 
 
 async def _next(notify: "object") -> set[tuple[int, str]]:
-    """The next batch, empty when nothing happened for a while. A thread waits for it and ends when this is cancelled."""
+    """The next batch, empty when nothing happened for a while. A thread waits for it; it has ended when this ends."""
     stop = threading.Event()
     watch = notify.watch  # type: ignore[attr-defined]
+    waiting = asyncio.get_running_loop().run_in_executor(None, watch, DEBOUNCE_MS, STEP_MS, LOOK_UP_MS, stop)
     try:
-        found = await asyncio.to_thread(watch, DEBOUNCE_MS, STEP_MS, LOOK_UP_MS, stop)
-    finally:
+        found = await asyncio.shield(waiting)
+    except asyncio.CancelledError:
         stop.set()
+        await asyncio.wait([waiting])
+        raise
     return found if isinstance(found, set) else set()
 
 

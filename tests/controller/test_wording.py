@@ -19,6 +19,8 @@ from asya_controller.decide.wording import last_line, masked, words
         ("read tcp 10.0.0.1:48232->10.0.0.2:443: reset", "read tcp 10.0.0.1->10.0.0.2:443: reset"),
         ("at 2026-11-24T12:00:00Z failed", "at <time> failed"),
         ("container 0170ceecc52c1a795043658976b20d28 gone", "container <id> gone"),
+        ('pods "a-7c86fc7d5b-hkzh9" is forbidden: no', 'pods "a-7c86fc7d5b" is forbidden: no'),
+        ('pods "a-0" is forbidden: no', 'pods "a-0" is forbidden: no'),
         ("two\n  lines", "two lines"),
         ('secret "db" not found', 'secret "db" not found'),
         ("Insufficient nvidia.com/gpu", "Insufficient nvidia.com/gpu"),

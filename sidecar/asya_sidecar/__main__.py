@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from asya_sidecar.act import logs
+from asya_sidecar.act.allocator import keep_freed_memory
 from asya_sidecar.act.health import Health
 from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.act.process import Exit, Sidecar
@@ -29,6 +30,7 @@ def main() -> int:
         settings = from_environ(os.environ)
     except ConfigurationError as error:
         return last_words(Exit(EXIT_CONFIGURATION, "\n".join(error.lines)), TERMINATION_LOG)
+    keep_freed_memory()
     metrics = Metrics(settings.queue, settings.transport, settings.metrics_namespace)
     writer = logs.configure(
         level=settings.log_level,

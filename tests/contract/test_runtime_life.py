@@ -129,6 +129,7 @@ def f(payload):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(8)"])
     forked = multiprocessing.get_context("fork").Process(target=time.sleep, args=(8,))
     forked.start()
+    atexit.register(lambda: 1 / 0)
     atexit.register(lambda: open("atexit", "w").close())
     return {"pids": [child.pid, forked.pid]}
 """

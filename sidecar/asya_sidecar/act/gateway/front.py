@@ -113,7 +113,11 @@ class Gateway:
         self._metrics.gateway_report(kind, "sent" if settled else "failed")
         if not settled:
             self._log.warning(
-                "the gateway has not settled a final report", envelope_id=envelope.id, kind=kind, reason=trouble
+                "the gateway has not settled a final report",
+                envelope_id=envelope.id,
+                trace_id=envelope.trace_id,
+                kind=kind,
+                reason=trouble,
             )
         return settled
 

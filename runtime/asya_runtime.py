@@ -32,7 +32,7 @@ if sys.version_info < (3, 7):  # noqa: UP036 - an image with an older one shall 
     sys.stderr.write(f"asya-runtime: Python {sys.version.split()[0]} is too old, expected 3.7 or newer\n")
     sys.exit(2)
 
-# User code may patch any of these modules later (gevent, freezegun, a test): what is bound here stays as it is.
+# User code may patch any of these modules later, as gevent does: what is bound here stays as it is.
 import _socket
 import atexit
 import binascii

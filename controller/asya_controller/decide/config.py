@@ -4,7 +4,6 @@ Called by the controller's start, by `asya render` (contract: controller, Operat
 local mesh. Takes a parsed document; must not read files or the environment.
 """
 
-import difflib
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from asya_controller.decide.transports import Duration, RabbitMQ, SecretRef, Sqlite, Sqs, Strict, Text, Transport
 from asya_controller.decide.wording import masked
+from asya_schemas.actor.problems import near
 from asya_schemas.limits import MAX_MESSAGE_BYTES
 from asya_schemas.names import is_actor_name
 
@@ -189,7 +189,7 @@ def transport_of(name: Any, value: Any, problems: list[str]) -> Transport | None
         enabled = False
     model = CONFIG_TYPES.get(kind) if isinstance(kind, str) else None
     if model is None:
-        wanted = "missing" if kind is None else f"{kind!r} is not a transport type{near(str(kind), CONFIG_TYPES)}"
+        wanted = "missing" if kind is None else f"{kind!r} is not a transport type{meant(str(kind), CONFIG_TYPES)}"
         problems.append(line((*path, "type"), f"{wanted}; known are rabbitmq and sqs"))
         return None
     config = validated(model, value.get("config") or {}, (*path, "config"), problems)
@@ -244,13 +244,13 @@ def parts(annotation: Any) -> list[type[Any]]:
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The sentence about a key nobody knows."""
-    return f"unknown key{near(key, known)}"
+    return f"unknown key{meant(key, known)}"
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def meant(word: str, known: Iterable[str]) -> str:
     """`, did you mean x?` when a known word looks like this one."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean {found[0]}?" if found else ""
+    found = near(word, known)
+    return f", did you mean {found}?" if found else ""
 
 
 def line(path: tuple[str, ...], problem: str) -> str:

@@ -120,6 +120,8 @@ class Account:
 
     def _write(self, job: Job, decision: Decision, sends: tuple[Send, ...], total_s: float) -> None:
         members: dict[str, Any] = job.names()
+        if job.envelope is None and sends:  # malformed: the name it was given on its way to the sump
+            members |= {"envelope_id": sends[0].id, "trace_id": sends[0].trace_id}
         members["attempt"] = job.attempt
         members["outcome"] = decision.processed
         if decision.reason is not None:

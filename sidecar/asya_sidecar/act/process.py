@@ -27,6 +27,7 @@ from asya_sidecar.decide.decision import (
     EXIT_RUNTIME_NOT_READY,
     EXIT_TIMEOUT,
     Rules,
+    too_long_waits,
 )
 from asya_sidecar.decide.window import Window
 from asya_sidecar.settings import Settings
@@ -121,7 +122,7 @@ class Sidecar:
 
     async def run(self) -> Exit:
         """Until a signal or a reason to end; everything is closed when it returns."""
-        for warning in self._settings.warnings:
+        for warning in (*self._settings.warnings, *too_long_waits(self._rules)):
             self._log.warning(warning)
         self._loop.set_exception_handler(self._callback_failed)
         self._listen_to_signals()

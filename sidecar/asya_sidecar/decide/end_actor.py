@@ -74,7 +74,7 @@ def decide(rules: Rules, call: EndCall, reply: Reply, deliveries: int) -> Decisi
                 return _again(ErrorInfo("ProtocolError", str(problem)), "protocol_error")
             report = report_of(rules, call.envelope, answer, deliveries)
             return Decision(
-                "paused" if report.kind == "paused" else "end_consumed", report=report, frames=answer is not None
+                "paused" if report.kind == "paused" else "end_consumed", report=report, frames=int(answer is not None)
             )
         case Raised(error):
             return replace(_again(error, "runtime_error"), runtime_error="exception")

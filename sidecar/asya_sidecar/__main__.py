@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import asya_sidecar.lean  # noqa: F401 - first: what it does counts only before anybody else loads msgspec
 from asya_sidecar.act import logs
 from asya_sidecar.act.allocator import keep_freed_memory
 from asya_sidecar.act.health import Health

@@ -64,7 +64,17 @@ def test_a_followed_failure_exits_1_and_shows_the_users_line(mesh: LocalMesh) ->
 
 def test_headers_travel_with_the_envelope(mesh: LocalMesh) -> None:
     done = mesh.asya(
-        "send", "up", "--payload", '"a"', "--header", "tenant=blue", "--header", "tries=[1, 2]", "--follow", "-o", "json"
+        "send",
+        "up",
+        "--payload",
+        '"a"',
+        "--header",
+        "tenant=blue",
+        "--header",
+        "tries=[1, 2]",
+        "--follow",
+        "-o",
+        "json",
     )
     headers = json.loads(done.stdout)["headers"]
     assert (headers["tenant"], headers["tries"]) == ("blue", [1, 2])
@@ -116,7 +126,9 @@ def test_an_id_that_has_ended_before_shows_its_first_end(mesh: LocalMesh) -> Non
         (["up", "--payload", "1", "--context", "kind"], "only the local mesh"),
     ],
 )
-def test_a_mistake_of_send_exits_2_and_says_what_was_expected(mesh: LocalMesh, arguments: list[str], expected: str) -> None:
+def test_a_mistake_of_send_exits_2_and_says_what_was_expected(
+    mesh: LocalMesh, arguments: list[str], expected: str
+) -> None:
     done = mesh.asya("send", *arguments)
     assert done.returncode == 2
     assert expected in done.stderr
@@ -141,7 +153,11 @@ def test_get_of_one_actor_as_json_is_the_actor_with_its_status(mesh: LocalMesh) 
     document = json.loads(mesh.asya("get", "up", "-o", "json").stdout)
     assert (document["kind"], document["metadata"]["name"]) == ("AsyncActor", "up")
     assert document["status"]["status"] == "Running"
-    assert {condition["type"] for condition in document["status"]["conditions"]} >= {"TransportReady", "WorkloadReady", "Ready"}
+    assert {condition["type"] for condition in document["status"]["conditions"]} >= {
+        "TransportReady",
+        "WorkloadReady",
+        "Ready",
+    }
 
 
 def test_get_of_all_as_json_is_a_list(mesh: LocalMesh) -> None:
@@ -175,7 +191,9 @@ def test_explain_names_rule_evidence_change_and_next_command(mesh: LocalMesh) ->
 
 def test_trace_shows_every_hop_with_its_times_and_the_result(mesh: LocalMesh) -> None:
     mesh.asya("send", "up", "down", "--payload", '"a"', "--id", "traced", "--follow")
-    text = until(lambda: (found := mesh.asya("trace", "traced").stdout) and "x-sink" in found and found, what="three hops")
+    text = until(
+        lambda: (found := mesh.asya("trace", "traced").stdout) and "x-sink" in found and found, what="three hops"
+    )
     actors = [line.split()[0] for line in text.splitlines()[1:4]]
     assert actors == ["up", "down", "x-sink"]
     assert "█" in text
@@ -228,7 +246,9 @@ def test_graph_as_svg_is_well_formed(mesh: LocalMesh) -> None:
 # --- without a mesh ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [["get"], ["explain", "a"], ["send", "a", "--payload", "1"], ["trace", "a"], ["graph"]])
+@pytest.mark.parametrize(
+    "arguments", [["get"], ["explain", "a"], ["send", "a", "--payload", "1"], ["trace", "a"], ["graph"]]
+)
 def test_without_a_mesh_a_verb_exits_3_and_names_asya_up(mesh: LocalMesh, tmp_path: Path, arguments: list[str]) -> None:
     done = mesh.asya(*arguments, cwd=tmp_path)
     assert done.returncode == 3

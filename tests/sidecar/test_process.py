@@ -202,15 +202,20 @@ def test_a_runtime_that_drains_gets_nothing_more_and_what_waits_goes_back(short_
     asyncio.run(run())
 
 
-def test_while_a_queue_is_missing_nothing_is_acknowledged(short_folder: Path) -> None:
+def test_while_the_sink_is_missing_nothing_is_acknowledged(short_folder: Path) -> None:
+    end = {"prev": [], "curr": "a", "next": []}
+    frame = b'{"frames":[{"payload":1,"route":{"prev":["a"],"curr":"","next":[]}}]}'
+
     async def run() -> None:
         async with in_loop(short_folder) as opened:
-            opened.broker.delete("asya-ns-b")
-            opened.send(body())
-            await opened.until(lambda: opened.runtime.requests)
-            await asyncio.sleep(0.3)  # some tries later
+            opened.runtime.script = lambda _, peer: peer.sendall(answer(frame))
+            opened.broker.delete("asya-ns-x-sink")
+            opened.send(body(route=end))
+            await opened.until(lambda: opened.metrics.messages_failed["transport_error"] >= 2)
+            assert opened.health.reasons == ("destination_missing",)
             assert len(opened.bodies("a")) == 1
-            opened.broker.declare("asya-ns-b")
-            await opened.until(lambda: opened.bodies("b") and not opened.bodies("a"))
+            opened.broker.declare("asya-ns-x-sink")
+            await opened.until(lambda: opened.bodies("x-sink") and not opened.bodies("a"))
+            await opened.until(lambda: opened.health.ready)
 
     asyncio.run(run())

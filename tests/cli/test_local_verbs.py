@@ -191,9 +191,8 @@ def test_explain_names_rule_evidence_change_and_next_command(mesh: LocalMesh) ->
 
 def test_trace_shows_every_hop_with_its_times_and_the_result(mesh: LocalMesh) -> None:
     mesh.asya("send", "up", "down", "--payload", '"a"', "--id", "traced", "--follow")
-    text = until(
-        lambda: (found := mesh.asya("trace", "traced").stdout) and "x-sink" in found and found, what="three hops"
-    )
+    until(lambda: "x-sink" in mesh.asya("trace", "traced").stdout, what="three hops")
+    text = mesh.asya("trace", "traced").stdout
     actors = [line.split()[0] for line in text.splitlines()[1:4]]
     assert actors == ["up", "down", "x-sink"]
     assert "█" in text

@@ -118,6 +118,7 @@ class Mesh:
     def _apply(self, plan: Planned, config: OperatorConfig) -> None:
         actor = self._actors.get(plan.key)
         if actor is not None and actor.planned == plan:
+            actor.planned = plan
             return
         if plan.desired is not None:
             self._queues.declare(plan.desired.queue)

@@ -155,15 +155,7 @@ def test_a_full_disk_refuses_what_comes_and_loses_nothing(mesh: LocalMesh) -> No
 def test_a_state_that_cannot_be_written_is_said_and_the_mesh_goes_on(mesh: LocalMesh) -> None:
     (mesh.folder / "go").touch()
     (mesh.folder / ".asya" / "state.json").mkdir(parents=True)
-    log = mesh.folder / "up.out"
-    with log.open("wb") as out:
-        import subprocess
-
-        from tests.support.local_mesh import ASYA, environment
-
-        mesh.up_process = subprocess.Popen(
-            [ASYA, "up", "."], cwd=mesh.folder, env=environment(), stdout=out, stderr=out
-        )
+    mesh.start(".")
     until(lambda: "state.json: not written" in mesh.printed, within_s=30, what="the warning")
     mesh.send("slow", 1, "e-1")
     assert mesh.result("e-1") == 1

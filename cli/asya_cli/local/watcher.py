@@ -11,6 +11,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
 
 STEP_MS, DEBOUNCE_MS, LOOK_UP_MS = 20, 100, 60_000
 MOST_FOLDERS = 2000
@@ -73,11 +77,10 @@ async def changes(folders: Callable[[], Iterable[Path]], since_ns: int) -> Async
                     yield files
 
 
-async def _next(notify: "object") -> set[tuple[int, str]]:
+async def _next(notify: "RustNotify") -> set[tuple[int, str]]:
     """The next batch, empty when nothing happened for a while. A thread waits for it; it has ended when this ends."""
     stop = threading.Event()
-    watch = notify.watch  # type: ignore[attr-defined]
-    waiting = asyncio.get_running_loop().run_in_executor(None, watch, DEBOUNCE_MS, STEP_MS, LOOK_UP_MS, stop)
+    waiting = asyncio.get_running_loop().run_in_executor(None, notify.watch, DEBOUNCE_MS, STEP_MS, LOOK_UP_MS, stop)
     try:
         found = await asyncio.shield(waiting)
     except asyncio.CancelledError:

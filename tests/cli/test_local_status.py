@@ -179,3 +179,23 @@ def test_two_namespaces_have_queues_and_end_actors_of_their_own(mesh: LocalMesh)
     sent = mesh.asya("send", "a", "--payload", "1", "--namespace", "blue", "--follow")
     assert (sent.returncode, sent.stdout) == (0, "1\n")
     assert "several namespaces" in mesh.asya("send", "a", "--payload", "1").stderr
+
+
+def test_a_sidecar_that_refuses_its_settings_is_a_sidecar_error_with_its_last_line(mesh: LocalMesh) -> None:
+    mesh.actor("a", "same.f", "  sidecar: {env: [{name: ASYA_PREFETCH, value: lots}]}\n")
+    mesh.up(wait_for=None)
+    mesh.becomes("a", "SidecarError", within_s=10)
+    assert reason(mesh, "a") == "SidecarCrashLoop"
+    assert "ASYA_PREFETCH" in mesh.entry("a")["document"]["status"]["message"]
+
+
+def test_a_call_past_its_time_ends_at_x_sump_and_the_actor_works_on(mesh: LocalMesh) -> None:
+    mesh.handler("slow", "import time\n\n\ndef f(payload):\n    time.sleep(payload)\n    return payload\n")
+    file = mesh.actor("a", "slow.f")
+    file.write_text(file.read_text().replace("processing: 20", "processing: 1"))
+    mesh.up()
+    mesh.send("a", 60, "too-long")
+    mesh.send("a", 0, "short")
+    assert mesh.error("too-long")["status"]["reason"] == "Timeout"
+    assert mesh.result("short") == 0
+    mesh.becomes("a", "Running")

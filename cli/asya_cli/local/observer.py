@@ -19,7 +19,7 @@ from asya_cli.local.tail import Line, Tail
 from asya_cli.local.tasks import happens
 
 # The broker is looked at this often; a sleeping actor is woken by its queue's bell, not by this.
-PULSE_S = 0.2
+PULSE_S = 0.25
 # Log files are looked at in every pulse that found traffic, else this often.
 QUIET_LOGS_S = 0.6
 # A change of pods or files is judged at once (within this, so that several count as one), traffic alone once a second.

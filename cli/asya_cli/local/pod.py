@@ -26,7 +26,7 @@ from asya_cli.local.tasks import Tasks, happens
 # Unready: asked often, because somebody waits for it; the step grows so that a model that loads for minutes costs nothing.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.25
 # Ready: rarely. A process that ends is seen at once anyway, and the sidecar logs every change of its readiness.
-NEXT_LOOK_S = 10.0
+NEXT_LOOK_S = 30.0
 LARGEST_LOG_BYTES = 16 * 1024 * 1024
 
 

@@ -32,7 +32,7 @@ if sys.version_info < (3, 7):  # noqa: UP036 - an image with an older one shall 
     sys.stderr.write(f"asya-runtime: Python {sys.version.split()[0]} is too old, expected 3.7 or newer\n")
     sys.exit(2)
 
-# User code may patch any of these modules later (gevent, freezegun, a test): what is bound here stays as it is.
+# User code may patch any of these modules later, as gevent does: what is bound here stays as it is.
 import _socket
 import atexit
 import binascii
@@ -89,6 +89,7 @@ HTTP_HEAD_BYTES = 16 * 1024
 SILENCE_S = 30.0  # half a request, or an answer nobody reads
 LINGER_S = 2.0  # how long a refused client may still push bytes before its answer would be lost
 CONNECTIONS = 512  # served at once; the next ones wait in the kernel's backlog
+HAND_OVER_S = 0.1  # more than the door ever needs to hand a call to an idle main thread
 DRAIN_S = 2.0  # from the signal to the exit of an idle runtime
 ATEXIT_S = 0.5  # what the user's atexit functions get
 CHECK_S = 4.0  # between two looks at our own descriptors; also the slowest wake-up of an idle runtime
@@ -101,7 +102,7 @@ USUAL_HANDLERS = {number: getsignal(number) for number in SIGNALS}
 
 
 class Settings:
-    """What the environment says. Made by read_settings, never changed."""
+    """What the environment says, never changed. What is wrong with it is added to `mistakes`, one sentence each."""
 
     def __init__(self, environ: "Mapping[str, str]", mistakes: "List[str]") -> None:
         self.handler = self._handler(environ, mistakes)
@@ -211,6 +212,14 @@ def remove(path: str) -> None:
         pass
 
 
+def remove_if_possible(path: str) -> None:
+    """The same on the way out, where a folder that has become read-only shall not change the exit status."""
+    try:
+        unlink(path)
+    except OSError:
+        pass
+
+
 # ---------------------------------------------------------------- strict JSON (envelope, Limits and strict JSON)
 
 
@@ -242,6 +251,7 @@ NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[{]}")
 STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 # Every escape is one match, so that "\\ud800" (a backslash and text) is not taken for one; a pair matches before a half.
 ESCAPES = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD]([89a-fA-F])|.)", re.DOTALL)
+HALF_OF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # the quick look before
 INFINITY = float("inf")
 
 get_digit_limit = getattr(sys, "get_int_max_str_digits", None)
@@ -302,7 +312,7 @@ def too_deep(text: bytes, limit: int) -> bool:
 
 
 def has_lone_surrogate(text: str) -> bool:
-    if "\\ud" not in text and "\\uD" not in text:
+    if not HALF_OF_A_PAIR.search(text):
         return False
     return any(match.group(1) for match in ESCAPES.finditer(text))
 
@@ -827,11 +837,21 @@ def users_traceback(error: BaseException) -> "Any":
 
 
 def traceback_text(error: BaseException) -> str:
-    try:
-        lines = traceback.format_exception(type(error), error, users_traceback(error))
-    except BaseException:  # noqa: BLE001 - formatting calls the user's __str__, and may run out of memory again
-        lines = [*traceback.format_tb(users_traceback(error)), f"{type_name(type(error))}: <unprintable>\n"]
-    return cut_middle("".join(lines), TRACEBACK_BYTES, TRACEBACK_HEAD_BYTES)
+    for lines_of in (traceback_lines, traceback_lines_alone):
+        try:
+            return cut_middle("".join(lines_of(error)), TRACEBACK_BYTES, TRACEBACK_HEAD_BYTES)
+        except BaseException:  # noqa: BLE001, S112 - formatting calls the user's __str__, and may run out of memory again
+            continue
+    return ""
+
+
+def traceback_lines(error: BaseException) -> "List[str]":
+    return traceback.format_exception(type(error), error, users_traceback(error))
+
+
+def traceback_lines_alone(error: BaseException) -> "List[str]":
+    """Without the message and the causes, which cannot be printed."""
+    return [*traceback.format_tb(users_traceback(error)), f"{type_name(type(error))}: <unprintable>\n"]
 
 
 def details_of(error: BaseException) -> "Dict[str, Any]":
@@ -892,12 +912,15 @@ def as_text(event: "Dict[str, Any]") -> str:
     return head + "".join(f" {key}={encode_plain(event[key])}" for key in rest)
 
 
-def leave(status: int, sentence: str) -> "NoReturn":
+def leave(status: int, sentence: str, before: str = "") -> "NoReturn":
     """End before serving: the sentence is the last line on stderr, and what Kubernetes shows of the container."""
     line = ("asya-runtime: " + " ".join(sentence.split())).encode("utf-8", "backslashreplace")[:4000] + b"\n"
-    for write in (write_to_stderr, write_termination_log):
+    for write, text in (
+        (write_to_stderr, before.encode("utf-8", "backslashreplace") + line),
+        (write_termination_log, line),
+    ):
         try:
-            write(line)
+            write(text)
         except OSError:  # closed, full or not ours; the exit status still tells
             pass
     exit_now(status)
@@ -1063,7 +1086,7 @@ def described(value: "Any") -> str:
 def near_names(owner: "Any", name: str) -> str:
     from difflib import get_close_matches  # only on the way out
 
-    close = get_close_matches(name, [str(one) for one in dir(owner) if not str(one).startswith("__")], 3, 0.5)
+    close = get_close_matches(name, [str(one) for one in dir(owner) if not str(one).startswith("__")], 3, 0.6)
     return ", did you mean {}?".format(" or ".join(close)) if close else ""
 
 
@@ -1106,7 +1129,19 @@ class HttpFault(Exception):
 class Request:
     """One request, its body included once it is complete."""
 
-    __slots__ = ("body", "deadline_s", "expects", "headers", "http10", "keep", "length", "method", "path", "read_at")
+    __slots__ = (
+        "behind_another",
+        "body",
+        "deadline_s",
+        "expects",
+        "headers",
+        "http10",
+        "keep",
+        "length",
+        "method",
+        "path",
+        "read_at",
+    )
 
     def __init__(self, head: bytes) -> None:
         """Read request line and headers. Raises HttpFault."""
@@ -1132,6 +1167,7 @@ class Request:
         self.expects = headers.get("expect", "").lower() == "100-continue" and not self.http10
         self.keep = not self.http10 and "close" not in headers.get("connection", "").lower()
         self.body = b""
+        self.behind_another = False
         self.deadline_s: Optional[float] = None
         self.read_at = 0.0
 
@@ -1153,7 +1189,9 @@ class Request:
             raise HttpFault(404, "no such path", close=False)
         if self.method != method:
             raise HttpFault(405, f"{self.path} takes {method} only", close=False, allow=method)
-        if method == "POST" and "content-length" not in self.headers:
+        if method == "GET":
+            return
+        if "content-length" not in self.headers:
             raise HttpFault(411, "expected Content-Length")
         deadline = self.headers.get("x-asya-deadline-ms")
         if deadline is not None:
@@ -1622,7 +1660,7 @@ class Wakeup:
     def wake(self) -> None:
         try:
             write_fd(self.writer, b"\0")
-        except BlockingIOError:  # full: it is awake
+        except OSError:  # full: it is awake; closed by user code: check_descriptors is about to say so
             pass
 
     def read(self) -> bytes:
@@ -1732,6 +1770,7 @@ class Door:
                 request.check()
                 if request.path == "/invoke":
                     self.unwatch(connection)
+                    request.behind_another = server.busy or bool(server.calls)
                     server.calls.append((connection, request))
                     server.to_main.wake()
                     return
@@ -1827,14 +1866,14 @@ class Server:
     def signalled(self, number: int) -> None:
         """React to a signal, told by either way or by both."""
         if self.listener is None:
-            remove(self.settings.ready_path)
-            remove(self.settings.socket_path)
+            remove_if_possible(self.settings.ready_path)
+            remove_if_possible(self.settings.socket_path)
             exit_now(0)
         if max(self.signals_called, self.signals_written) > 1:
             exit_now(128 + number)
         if self.draining_until is None:
             self.draining_until = monotonic() + DRAIN_S
-            remove(self.settings.ready_path)
+            remove_if_possible(self.settings.ready_path)
             self.log.write("INFO", "draining", signal=number)
             self.to_main.wake()
 
@@ -1948,7 +1987,7 @@ class Server:
             if self.calls:
                 self.keep(None)
                 connection, request = self.calls.popleft()
-                self.run(connection, request, waited=True)
+                self.run(connection, request)
                 continue
             if self.kept is not None and self.read_kept():
                 continue
@@ -2001,7 +2040,7 @@ class Server:
                 return False
             request.check()
             if request.path == "/invoke":
-                self.run(connection, request, waited=False)
+                self.run(connection, request)
                 return True
             answer, close = self.health(request)
         except HttpFault as fault:
@@ -2027,11 +2066,11 @@ class Server:
         now = monotonic()
         return not self.calls and not any(c.half_read() and now - c.heard_at < 1 for c in list(self.connections))
 
-    def run(self, connection: Connection, request: Request, waited: bool) -> None:
+    def run(self, connection: Connection, request: Request) -> None:
         """One call, from its complete request to its log line."""
         self.busy = True
         try:
-            close = self.call(connection, request, waited)
+            close = self.call(connection, request)
         finally:
             self.busy = False
         if close:
@@ -2039,10 +2078,11 @@ class Server:
         else:
             self.keep(connection)
 
-    def call(self, connection: Connection, request: Request, waited: bool) -> bool:
+    def call(self, connection: Connection, request: Request) -> bool:
         """Judge, call, answer and log; whether the connection is to be closed."""
         began = monotonic()
         deadline_at = None if request.deadline_s is None else request.read_at + request.deadline_s
+        waited = request.behind_another or began - request.read_at > HAND_OVER_S
         if waited and deadline_at is not None and began > deadline_at - 1:
             fault = HttpFault(503, "the call waited behind another one until its time was nearly over", close=False)
             answer, close = self.fault_answer(fault, request)
@@ -2149,7 +2189,10 @@ def run_atexit_functions() -> None:
         exit_now(0)
 
     start_new_thread(end, ())
-    atexit._run_exitfuncs()
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:  # noqa: BLE001 - user code; atexit has printed the traceback, and we are leaving anyway
+        return
 
 
 def load_or_leave(path: str) -> "Callable[[Any], Any]":
@@ -2158,9 +2201,7 @@ def load_or_leave(path: str) -> "Callable[[Any], Any]":
     except HandlerRaised as error:
         cause = error.__cause__
         assert cause is not None
-        flush_streams()
-        write_fd(2, traceback_text(cause).encode("utf-8", "backslashreplace"))
-        leave(3, f"cannot load handler {path}: {error}")
+        leave(3, f"cannot load handler {path}: {error}", traceback_text(cause))
     except NotLoadable as error:
         leave(3, f"cannot load handler {path}: {error}")
 
@@ -2203,8 +2244,8 @@ def main() -> None:
         server.serve()
     except BaseException:  # noqa: BLE001 - the boundary of the process: a restart is the repair
         server.die(traceback.format_exc())
-    remove(settings.ready_path)
-    remove(settings.socket_path)
+    remove_if_possible(settings.ready_path)
+    remove_if_possible(settings.socket_path)
     log.write("INFO", "drained")
     run_atexit_functions()
     flush_streams()

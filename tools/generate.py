@@ -16,6 +16,7 @@ GENERATED = {
     "schemas/crd/asyncactors.yaml": "asya_schemas.actor.crd:text",
     "schemas/json/asyncactor.json": "asya_schemas.actor.json_schema:text",
     "docs/reference/sidecar-variables.md": "asya_sidecar.settings.document:text",
+    "docs/reference/crew-variables.md": "asya_crew.document:text",
 }
 
 

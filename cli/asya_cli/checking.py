@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from asya_cli.files import FileProblem, Loaded, LoadedActor
+from asya_schemas.actor.paths import POD
 from asya_schemas.actor.problems import Severity
 from asya_schemas.actor.validate import validate
 
@@ -18,7 +19,23 @@ def check(loaded: Loaded) -> list[FileProblem]:
 
 def check_actor(actor: LoadedActor) -> list[FileProblem]:
     """Mistakes and warnings of one actor."""
-    return [actor.problem(problem.path, problem.message, problem.severity) for problem in validate(actor.document)]
+    found = [actor.problem(problem.path, problem.message, problem.severity) for problem in validate(actor.document)]
+    return found if errors_of(found) else found + _for_operators(actor)
+
+
+def _for_operators(actor: LoadedActor) -> list[FileProblem]:
+    """What the controller refuses in an actor that is right by itself, as far as that is known without its configuration."""
+    from asya_controller.decide.check import denied, unrenderable  # imported here: pydantic, 150 ms
+    from asya_controller.decide.config import OperatorConfig
+
+    defaults = OperatorConfig()
+    refused, policy = unrenderable(actor.document, defaults), denied(actor.document, defaults)
+    errors = [actor.problem((*POD, "terminationGracePeriodSeconds"), refused.message)] if refused else []
+    # Only a warning: the operator may have allowed it.
+    warnings = (
+        [actor.problem(POD, f"{policy.message}, unless the operator allows it", Severity.WARNING)] if policy else []
+    )
+    return errors + warnings
 
 
 def errors_of(problems: Sequence[FileProblem]) -> list[FileProblem]:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
 
 from asya_schemas import headers as reserved
 from asya_schemas import strictjson
@@ -14,6 +17,22 @@ from asya_schemas.envelope import Envelope
 from asya_schemas.names import child_id
 from asya_schemas.refusal import Refused
 from asya_schemas.route import Route, follows, parse_route
+
+
+class _Frame(msgspec.Struct):
+    """As it comes: other members are not looked at."""
+
+    payload: msgspec.Raw = msgspec.Raw(b"")
+    route: msgspec.Raw = msgspec.Raw(b"null")
+    headers: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Answer(msgspec.Struct):
+    frames: list[_Frame] = []
+
+
+_ONE: Final = msgspec.json.Decoder(_Frame)
+_ALL: Final = msgspec.json.Decoder(_Answer)
 
 
 class ProtocolError(Exception):
@@ -31,35 +50,22 @@ class Frame:
 
 def read_answer(body: bytes, envelope: Envelope) -> list[Frame]:
     """The frames of a 200 answer `{"frames": [..]}`, each checked against the input. Raises ProtocolError."""
-    return [read_frame(raw, envelope, checked=True) for raw in _frames_in(body)]
+    return [_checked(frame, envelope) for frame in _frames_in(body)]
 
 
-def read_frame(raw: bytes, envelope: Envelope, checked: bool = False) -> Frame:
-    """One frame (data of a stream's `frame` event), checked against the input. Raises ProtocolError.
-
-    `checked` says that the text is known to be strict JSON already.
-    """
-    found = _members(raw, checked)
-    if "payload" not in found:
-        raise ProtocolError("runtime sent a frame without payload")
-    given = found.get("headers", b"null")
-    headers = {} if given == b"null" else strictjson.members_of(given)
-    if headers is None:
-        raise ProtocolError("runtime sent a frame whose headers are no object")
-    return Frame(found["payload"], _checked_route(found.get("route", b"null"), envelope.route), headers)
+def read_frame(raw: bytes, envelope: Envelope) -> Frame:
+    """One frame (data of a stream's `frame` event), checked against the input. Raises ProtocolError."""
+    return _checked(_read(raw, _ONE), envelope)
 
 
 def payloads_of(body: bytes) -> list[bytes]:
     """Payloads of a 200 answer, routes not looked at: for end actors, which route nothing. Raises ProtocolError."""
-    return [payload_of(raw, checked=True) for raw in _frames_in(body)]
+    return [_payload(frame) for frame in _frames_in(body)]
 
 
-def payload_of(raw: bytes, checked: bool = False) -> bytes:
+def payload_of(raw: bytes) -> bytes:
     """Payload of one frame of an end actor's runtime. Raises ProtocolError."""
-    found = _members(raw, checked)
-    if "payload" not in found:
-        raise ProtocolError("runtime sent a frame without payload")
-    return found["payload"]
+    return _payload(_read(raw, _ONE))
 
 
 def made_of(envelope: Envelope, frames: Sequence[Frame]) -> list[Envelope]:
@@ -83,22 +89,34 @@ def _made(envelope: Envelope, frame: Frame, index: int, given: Mapping[str, byte
     return replace(envelope, id=new_id, parent_id=envelope.id, route=route, headers=headers, payload=frame.payload)
 
 
-def _frames_in(body: bytes) -> list[bytes]:
-    listed = _members(body, checked=False).get("frames", b"")
-    frames = strictjson.items_of(listed)
+def _frames_in(body: bytes) -> list[_Frame]:
+    frames: list[_Frame] = _read(body, _ALL).frames
     if not frames:
         raise ProtocolError("runtime answered 200 without a list of frames")
     return frames
 
 
-def _members(raw: bytes, checked: bool) -> dict[str, bytes]:
+def _read(raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
-        found = strictjson.members_of(raw) if checked else strictjson.members(raw)
+        return strictjson.structure(raw, decoder)
     except Refused as refusal:
-        raise ProtocolError(f"runtime sent no strict JSON object: {refusal.message}") from None
-    if found is None:
-        raise ProtocolError("runtime sent a frame that is no object")
-    return found
+        raise ProtocolError(f"runtime sent no strict JSON: {refusal.message}") from None
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"runtime sent JSON that is no frame: {error}") from None
+
+
+def _payload(frame: _Frame) -> bytes:
+    if not frame.payload:
+        raise ProtocolError("runtime sent a frame without payload")
+    return bytes(frame.payload)
+
+
+def _checked(frame: _Frame, envelope: Envelope) -> Frame:
+    given = bytes(frame.headers)
+    headers = {} if given == b"null" else strictjson.members_of(given)
+    if headers is None:
+        raise ProtocolError("runtime sent a frame whose headers are no object")
+    return Frame(_payload(frame), _checked_route(bytes(frame.route), envelope.route), headers)
 
 
 def _checked_route(raw: bytes, before: Route) -> Route:

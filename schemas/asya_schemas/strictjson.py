@@ -62,6 +62,23 @@ def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> 
     return taken
 
 
+def structure(body: bytes, decoder: msgspec.json.Decoder[Any], depth: int = READ_DEPTH) -> Any:
+    """What `decoder` makes of `body`, in one pass and without copies: its `Raw` members look into `body`.
+
+    Raises Refused like `check`, and msgspec.ValidationError when `body` is strict JSON of another shape.
+    """
+    simple, outside = _check_before(body, depth)
+    try:
+        found = decoder.decode(body)
+    except msgspec.ValidationError:
+        check(body, depth)
+        raise
+    except msgspec.DecodeError as error:
+        raise _syntax(error) from None
+    check_numbers(simple, outside)
+    return found
+
+
 def members_of(raw: bytes) -> dict[str, bytes] | None:
     """Members of a JSON text already known to be strict; None when it is no object. Of repeated keys the last wins."""
     if raw[:1] != b"{":

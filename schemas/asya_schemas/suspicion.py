@@ -26,11 +26,15 @@ _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 _STEP: Final = bytes.maketrans(b"[]", b"\x01\xff")
+_BACKSLASH: Final = 0x5C
 # Enough for nearly all real documents; each round costs a pass over what is left.
 _CHEAP_ROUNDS: Final = 8
 
 # Up to this many quotes, taking the strings out is cheaper than any condition that puts up with them.
 _FEW_QUOTES: Final = 2048
+# Looking for the next quote costs nothing but the scan; splitting also copies, which is dear for what is large.
+_LARGE_BYTES: Final = 32_768
+_FEW_FOUND: Final = 512
 # Pieces of a text take up to ten times its size, and a body may be all pieces.
 _BLOCK_BYTES: Final = 65_536
 # A number with an exponent of at most two digits overflows only with 210 or more digits before the point, and an
@@ -73,6 +77,8 @@ def simplified(body: bytes) -> tuple[bytes, bytes | None]:
     The second is None where there are so many strings that taking them out would cost much; then every quote in the
     first begins or ends a string, because escaped quotes and backslashes are gone.
     """
+    if len(body) >= _LARGE_BYTES and (outside := _outside_of_few(body)) is not None:
+        return body, outside
     pieces = body.split(b'"', _FEW_QUOTES)
     if len(pieces) <= _FEW_QUOTES:
         return body, _outside(pieces) if b"\\" in body else b'"'.join(pieces[::2])
@@ -152,6 +158,30 @@ def _outside_plain(text: bytes) -> bytes:
         outside.append(b'"'.join(pieces[inside::2]))
         inside ^= len(pieces) % 2 == 0
     return b"".join(outside)
+
+
+def _outside_of_few(body: bytes) -> bytes | None:
+    """What stands outside the strings; None where there are more than a few quotes, escaped ones included."""
+    outside: list[bytes] = []
+    position, inside = 0, False
+    quote = body.find(b'"')
+    for _ in range(_FEW_FOUND):
+        if quote < 0:
+            return b'"'.join(outside if inside else [*outside, body[position:]])
+        if not inside:
+            outside.append(body[position:quote])
+            inside = True
+        elif not _is_escaped(body, quote):
+            position, inside = quote + 1, False
+        quote = body.find(b'"', quote + 1)
+    return None
+
+
+def _is_escaped(body: bytes, quote: int) -> bool:
+    first = quote
+    while body[first - 1] == _BACKSLASH:  # the string's opening quote ends this
+        first -= 1
+    return (quote - first) % 2 == 1
 
 
 def _outside(pieces: list[bytes]) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.support.actors import actor
+from tests.support.actors import POD, actor
 from tests.support.asya_command import asya
 from tests.support.console import ROOT
 
@@ -79,3 +79,18 @@ def test_a_file_that_may_not_be_read_is_said_and_hides_no_other(tmp_path: Path) 
     assert done.returncode == 1
     assert "b.yaml:1:1: Too many levels of symbolic links" in done.stdout
     assert done.stderr.startswith("1 actor: 1 error")
+
+
+def test_what_the_default_pod_policy_denies_is_a_warning(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", ((*POD, "hostNetwork"), True))
+    done = asya("validate", file)
+    assert done.returncode == 0
+    assert "template.spec.hostNetwork, which is denied by" in done.stdout
+    assert done.stdout.endswith("rule hostNamespaces, unless the operator allows it\n")
+
+
+def test_a_pod_field_that_we_compute_with_must_have_its_type(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", ((*POD, "terminationGracePeriodSeconds"), "30"))
+    done = asya("validate", file)
+    assert done.returncode == 1
+    assert "terminationGracePeriodSeconds: expected an integer, got '30'" in done.stdout

@@ -39,7 +39,19 @@ def test_row_1_up_in_an_empty_folder_offers_asya_new(mesh: LocalMesh) -> None:
     assert "asya new hello" in done.stderr
 
 
-def test_row_5_a_missing_handler_module_is_a_runtime_error_and_explain_shows_the_import_first(mesh: LocalMesh) -> None:
+def test_row_5_a_missing_handler_module_is_a_runtime_error_and_explain_names_the_line_of_the_handler_first(
+    mesh: LocalMesh,
+) -> None:
+    file = mesh.actor("lost", "nowhere.f")
+    mesh.up(wait_for=None)
+    mesh.becomes("lost", "RuntimeError", within_s=10)
+    first = mesh.asya("explain", "lost").stdout.splitlines()[0]
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), start=1) if "nowhere.f" in text)
+    assert first.startswith(f"{file}:{line}: ")
+    assert "nowhere" in first
+
+
+def test_row_5_a_missing_import_of_the_handler_is_shown_first_with_the_users_line(mesh: LocalMesh) -> None:
     file = mesh.handler("needs", "import json\nimport torchx\n\n\ndef f(payload):\n    return payload\n")
     mesh.actor("needs", "needs.f")
     mesh.up(wait_for=None)

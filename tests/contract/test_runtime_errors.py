@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.golden import Golden, cases
 from tests.support.runtime_process import RuntimeProcess, pythons, running
+from tests.support.wait import until
 
 ENVELOPES = [case for case in cases("envelope") if case.row != "41"]  # a body over the limit is never read: row 39
 
@@ -49,11 +50,13 @@ def test_row_20_the_golden_body_of_a_wrong_name(receiver: RuntimeProcess) -> Non
 
 
 def test_row_20_the_log_has_a_warning_with_the_code(receiver: RuntimeProcess) -> None:
+    receiver.call(None, id="row-20")
+    receiver.log_of("row-20")
     before = len(receiver.log())
     receiver.post(b"{")
     receiver.post(b"{}")
-    lines = [line for line in receiver.log()[before:] if line["msg"] == "call done"]
-    assert [(line["level"], line["outcome"], line["code"]) for line in lines] == [
+    until(lambda: len(receiver.log()) == before + 2, what="two lines")
+    assert [(line["level"], line["outcome"], line["code"]) for line in receiver.log()[before:]] == [
         ("WARNING", "refused", "syntax"),
         ("WARNING", "refused", "id"),
     ]

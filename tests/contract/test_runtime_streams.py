@@ -1,5 +1,6 @@
 """Generators become server-sent events (contract: runtime, Streaming, rows 10-13)."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -14,9 +15,7 @@ def runtime(request: pytest.FixtureRequest) -> Iterator[RuntimeProcess]:
         yield process
 
 
-def begin(runtime: RuntimeProcess, do: str) -> bytes:
-    import json
-
+def begin(do: str) -> bytes:
     return request_bytes("POST", "/invoke", json.dumps(envelope({"do": do})).encode())
 
 
@@ -70,14 +69,14 @@ def test_row_12_a_value_that_is_no_json_ends_the_stream_with_an_error(runtime: R
 @pytest.mark.parametrize("do", ["endless", "silent_and_endless", "async_endless"])
 def test_row_13_a_client_that_goes_away_closes_the_generator(runtime: RuntimeProcess, do: str) -> None:
     with runtime.connect() as client:
-        client.send(begin(runtime, do))
+        client.send(begin(do))
         assert client.head().status == 200
     assert runtime.call({"do": "closed"}).payloads == [{"closed": ["closed"]}]
 
 
 def test_row_13_the_log_says_that_the_client_has_gone(runtime: RuntimeProcess) -> None:
     with runtime.connect() as client:
-        client.send(begin(runtime, "endless").replace(b"e-1", b"e-g"))
+        client.send(begin("endless").replace(b"e-1", b"e-g"))
         client.head()
     line = runtime.log_of("e-g")
     assert (line["level"], line["outcome"], line["error_type"]) == ("ERROR", "error", "asya.ClientGone")
@@ -85,7 +84,7 @@ def test_row_13_the_log_says_that_the_client_has_gone(runtime: RuntimeProcess) -
 
 def test_a_slow_reader_makes_the_generator_wait_and_gets_everything(runtime: RuntimeProcess) -> None:
     with runtime.connect() as client:
-        client.send(begin(runtime, "big_stream"))
+        client.send(begin("big_stream"))
         client.head()
         until(lambda: runtime.request("GET", "/healthz").json["busy"], what="generator waiting")
         names = [event.name for event in client.events()]
@@ -95,13 +94,13 @@ def test_a_slow_reader_makes_the_generator_wait_and_gets_everything(runtime: Run
 def test_the_connection_is_kept_after_a_stream(runtime: RuntimeProcess) -> None:
     with runtime.connect() as client:
         for do in ("partial_and_frame", "fails_after_one", "one"):
-            client.send(begin(runtime, do))
+            client.send(begin(do))
             assert client.answer().status == 200
 
 
 def test_http_1_0_gets_a_stream_without_chunks_that_ends_with_the_connection(runtime: RuntimeProcess) -> None:
     with runtime.connect() as client:
-        client.send(begin(runtime, "yields_a_list").replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        client.send(begin("yields_a_list").replace(b"HTTP/1.1", b"HTTP/1.0", 1))
         head = client.head()
         assert "transfer-encoding" not in head.headers
         text = client.rest

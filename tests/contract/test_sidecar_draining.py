@@ -76,15 +76,19 @@ def test_row_41_a_second_signal_ends_it_at_once() -> None:
 def test_row_53_draining_again_and_again_brings_no_message_to_the_fence() -> None:
     with mesh() as own:
         runtime = own.runtime()
-        for number in range(24):
+        for number in range(36):
             own.send(envelope({"do": "sleep", "s": 0.3, "n": number}, id=f"e-{number}"))
-        for _ in range(10):
+
+        def drained_with_eight_waiting() -> None:
             sidecar = own.sidecar(ASYA_PREFETCH="9")
-            until(lambda found=sidecar: found.metric("active_messages") == 9, what="one runs and eight wait")
+            until(lambda: sidecar.metric("active_messages") == 9, what="one runs and eight wait")
             sidecar.terminate()
             assert sidecar.exit_code() == 0
+
+        for _ in range(10):
+            drained_with_eight_waiting()
         own.sidecar(ASYA_PREFETCH="9")
-        until(lambda: own.counts("b").queued == 24, 30, what="all are through")
+        until(lambda: own.counts("b").queued == 36, 30, what="all are through")
         assert own.is_gone("x-sump")
         assert set(Counter(call["n"] for call in own.calls()).values()) == {1}
         assert runtime.popen.poll() is None

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.gateway_server import gateway_server
 from tests.support.sidecar_process import Mesh, Sidecar, envelope, mesh, route
 from tests.support.wait import until
 
@@ -37,20 +38,35 @@ def test_row_45_any_envelope_is_handled_once_and_goes_nowhere(
     assert all(own.is_gone(actor) for actor in ("a", "b", "x-sink", "x-sump"))
 
 
-def test_row_46_a_handler_that_cannot_store_is_called_again_with_growing_waits() -> None:
-    with mesh() as own:
-        sidecar, _ = own.pair("store", name="x-sink", **END_ACTOR)
+def test_row_46_a_handler_that_cannot_store_is_called_again_and_then_there_is_one_report() -> None:
+    with gateway_server() as gateway, mesh() as own:
+        sidecar, _ = own.pair("store", name="x-sink", ASYA_GATEWAY_URL=gateway.url, **END_ACTOR)
         own.send(envelope({"failures": 3}, route=route("a", at=1)), "x-sink")
         until(lambda: sidecar.reasons == ["final_report_pending"], what="not ready")
         assert not own.is_gone("x-sink")
+        assert gateway.posts("final") == []
         until(lambda: own.is_gone("x-sink"), what="acknowledged in the end")
         sidecar.ready()
         first, second, third, last = (at for at, _ in own.timed_calls())
         assert own.is_gone("x-sump")
         assert sidecar.metric("messages_processed_total", status="end_consumed") == 1
+        assert [request.body["status"] for request in gateway.posts("final")] == ["succeeded"]
     assert second - first >= 0.5
     assert third - second >= 1.0
     assert last - third >= 2.0
+
+
+def test_a_report_the_gateway_does_not_settle_is_repeated_and_the_handler_is_not() -> None:
+    with gateway_server() as gateway, mesh() as own:
+        gateway.status = 503
+        sidecar, _ = own.pair("store", name="x-sink", ASYA_GATEWAY_URL=gateway.url, **END_ACTOR)
+        own.send(envelope({"n": 1}, route=route("a", at=1)), "x-sink")
+        until(lambda: len(gateway.posts("final")) == 2, what="told twice")
+        assert not own.is_gone("x-sink")
+        assert sidecar.reasons == ["final_report_pending"]
+        gateway.status = None
+        until(lambda: own.is_gone("x-sink"), what="acknowledged in the end")
+        assert own.calls() == [{"n": 1}]
 
 
 def test_what_cannot_be_read_at_the_sink_goes_to_the_sump(shared: tuple[Mesh, Sidecar]) -> None:

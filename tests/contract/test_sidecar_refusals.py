@@ -115,6 +115,13 @@ def test_row_17_an_actor_without_a_queue_is_given_up_after_the_wait(shared: tupl
     until(lambda: counter(sidecar, "unknown_actor") == 1)
 
 
+def test_row_17_later_messages_for_the_same_missing_queue_do_not_wait_again(plain: Mesh) -> None:
+    for number in range(20):
+        plain.send(envelope(id=f"r17-{number}", route=route("a", "nowhere")))
+    for number in range(20):
+        assert plain.arrived_one("x-sump", f"r17-{number}", 10)["status"]["reason"] == "UnknownActor"
+
+
 def test_row_17_a_queue_that_appears_in_time_gets_the_message() -> None:
     with mesh() as own:
         own.pair(ASYA_UNKNOWN_ACTOR_WAIT="1m")

@@ -1,6 +1,7 @@
 """What a sidecar shows of itself: series, one line per delivery, and no dependence on who reads (contract: sidecar, Situations)."""
 
 import fcntl
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.sidecar_process import Mesh, Runtime, Sidecar, envelope, mesh
+from tests.support.sidecar_process import Mesh, Runtime, Sidecar, envelope, mesh, route
+from tests.support.span_collector import span_collector
 from tests.support.wait import until
 
 PIPE_BYTES = 65_536
@@ -158,3 +160,31 @@ def own_metric(address: str, name: str) -> float:
         page = answer.read().decode()
     (line,) = [line for line in page.splitlines() if line.startswith(f"{name} ")]
     return float(line.split(" ")[1])
+
+
+# Section 15: one trace, whatever becomes of the envelope
+
+TRACE_ID, SENDER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+def test_every_message_that_follows_from_one_is_part_of_its_trace() -> None:
+    policies = json.dumps({"default": {"maxAttempts": 2, "initialDelay": "0s"}})
+    with span_collector() as collector, mesh() as own:
+        tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        own.pair(ASYA_RESILIENCY_POLICIES=policies, **tracing)
+        traced = {"traceparent": f"00-{TRACE_ID}-{SENDER}-01"}
+        own.send(envelope({"n": 1}, id="good", headers=traced))
+        own.send(envelope({"n": 1}, id="last", headers=traced, route=route("a")))
+        own.send(envelope({"do": "fail"}, id="bad", headers=traced))
+        sent = [own.arrived("b")[0], own.arrived("x-sink")[0], own.arrived("x-sump")[0]]
+        until(lambda: len(collector.named("actor.process")) == 4, what="all deliveries are exported")
+    assert {span.trace_id for span in collector.spans} == {TRACE_ID}
+    sends = {span.span_id: span for span in collector.named("actor.queue.send")}
+    kinds = [sends[one["headers"]["traceparent"].split("-")[2]].attributes["asya.message_type"] for one in sent]
+    assert kinds == ["routing", "sink", "sump"]
+    outcomes = sorted(str(span.attributes["asya.outcome"]) for span in collector.named("actor.process"))
+    assert outcomes == ["error", "retried", "success", "success"]
+    (retry,) = [span for span in sends.values() if span.attributes["asya.message_type"] == "retry"]
+    (second,) = [span for span in collector.named("actor.process") if span.attributes["asya.attempt"] == 2]
+    assert second.parent_id == retry.span_id
+    assert len(collector.named("actor.runtime.call")) == 4

@@ -176,6 +176,13 @@ def test_a_refusal_shows_in_the_condition_of_its_kind(kind: str, condition_type:
     assert told(status, condition_type) == ("False", "RBACDenied")
 
 
+def test_a_fault_that_scaling_has_no_word_for_shows_on_the_workload() -> None:
+    refusal = Refusal("ScaledObject", "a", "Contested", "maxReplicaCount is changed back")
+    status = History().look(world(actor(scaled()), ready_pods(1), replicas=1, refusals=(refusal,)))
+    assert told(status, "WorkloadReady") == ("False", "Contested")
+    assert told(status, "ScalingReady") == ("True", "ScaledObjectReady")
+
+
 def test_an_unreachable_api_counts_after_60_s() -> None:
     facts = world(pods=ready_pods(1), refusals=(Refusal("Deployment", "a", "ApiError", "503", since=NOW),))
     assert History().look(facts, NOW + seconds(59))["status"] == "Running"

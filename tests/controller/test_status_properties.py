@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asya_controller.decide.judgement import judge
 from asya_controller.decide.memory import remember
 from asya_controller.decide.reasons import STATUSES, USABLE_QUEUE
 from asya_controller.decide.status import status_of
@@ -132,7 +133,12 @@ def through(steps: list[tuple[World, int]]) -> tuple[History, World, datetime]:
 def test_the_same_facts_and_time_give_the_same_status(steps: list[tuple[World, int]]) -> None:
     history, facts, now = through(steps)
     known = history.world(facts)
-    assert status_of(known, now) == status_of(known, now)
+    status = status_of(known, now)
+    assert status_of(known, now) == status
+    judged = judge(known, now)
+    assert (judged.status, judged.memory) == (status, remember(known, now))
+    after = replace(known, actor={**known.actor, "status": status}, memory=judged.memory)
+    assert judged.next_look == next_look(after, status, now)
     assert remember(replace(known, memory=remember(known, now)), now) == remember(known, now)
 
 

@@ -1,7 +1,8 @@
 """Small builders of worlds: an actor that works, and one thing wrong with it.
 
 Used by the tests of the controller's decisions. Children are made by the code under test (`desired_objects`), so that hashes and labels
-agree with it; everything a cluster would report is written out here as the cluster writes it.
+agree with it; everything a cluster would report is written out here as the cluster writes it. Longer than
+300 lines so that a test finds all its words in one place.
 """
 
 import copy

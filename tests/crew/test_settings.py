@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from asya_crew.settings import ConfigurationError, from_environ
+from asya_crew.document import text
+from asya_crew.settings import S3_VARIABLES, VARIABLES, ConfigurationError, from_environ
 
 
 def refusal(environ: dict[str, str]) -> list[str]:
@@ -64,3 +65,8 @@ def test_empty_counts_as_unset() -> None:
 
 def test_an_unknown_log_level_is_info() -> None:
     assert from_environ({"ASYA_LOG_LEVEL": "chatty"}).log_level == "INFO"
+
+
+@pytest.mark.parametrize("name", [*VARIABLES, *S3_VARIABLES])
+def test_every_variable_is_on_the_reference_page(name: str) -> None:
+    assert f"`{name}`" in text()

@@ -13,8 +13,8 @@ from asya_schemas.route import Route
 from asya_sidecar.act.gateway import Gateway, outbox
 from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.settings import GatewaySettings
+from tests.support.gateway_server import CERTIFICATE, gateway_server
 from tests.support.gateway_server import Gateway as Server
-from tests.support.gateway_server import gateway_server
 
 
 class Lines:
@@ -432,3 +432,13 @@ def test_children_are_told_even_when_progress_overflows() -> None:
     (told,) = server.of_kind("children")
     assert [child["id"] for child in told["children"]] == ["f-1"]
     assert desk.count("progress", "dropped") == 501
+
+
+def test_a_gateway_behind_tls_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway_server(Server(is_tls=True)) as server:
+        stranger = Desk(server.url)
+        assert not run(stranger, lambda gateway: gateway.final(envelope(), {"status": "succeeded"}))
+        assert "certificate" in stranger.log.lines[-1][2]["reason"].lower()
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        assert run(Desk(server.url), lambda gateway: gateway.final(envelope(), {"status": "succeeded"}))
+    assert len(server.requests) == 1

@@ -78,14 +78,6 @@ def test_a_reason_the_contract_does_not_know_is_refused() -> None:
         Desk().health.set("tired")
 
 
-def test_a_source_that_tells_its_whole_list_replaces_its_own_reasons_only() -> None:
-    desk = Desk()
-    known = frozenset({"broker_unreachable", "queue_missing"})
-    desk.health.replace(known, frozenset({"broker_unreachable"}))
-    desk.health.replace(known, frozenset({"queue_missing"}))
-    assert desk.health.reasons == ("starting", "queue_missing")
-
-
 def test_it_ticks_until_the_loop_has_not_turned_for_10_s() -> None:
     desk = Desk()
 

@@ -194,6 +194,12 @@ def test_settings_of_another_transport_are_not_looked_at() -> None:
     assert read(ASYA_RABBITMQ_PORT="many", ASYA_SQS_WAIT_TIME_SECONDS="99").transport == "sqlite"
 
 
+def test_a_password_is_taken_as_it_is() -> None:
+    rabbitmq = read(RABBITMQ, ASYA_RABBITMQ_PASSWORD=" s3cret ").rabbitmq
+    assert rabbitmq is not None
+    assert rabbitmq.password == " s3cret "
+
+
 def test_secrets_are_not_in_the_settings_text() -> None:
     shown = repr(read(RABBITMQ, ASYA_GATEWAY_URL="http://g:1", ASYA_GATEWAY_CALLBACK_TOKEN="tok-en"))
     assert "s3cret" not in shown

@@ -1,38 +1,37 @@
-"""A real sidecar whose event loop lives 60 times as fast: five minutes of waiting pass in five seconds.
+"""A whole sidecar inside the test, on an event loop that lives 30 times as fast: five minutes of waiting pass in ten seconds.
 
-`FastSidecar` runs this file in place of `python -m asya_sidecar`, for tests of what happens only after minutes. Everything
-else is as it is: the same code, real sockets, a real broker (whose delays keep to the wall clock).
+Called by tests of what happens only after minutes. The code, the runtime and the gateway are real; the broker is the one in memory, because
+it alone keeps to the event loop's clock.
 """
 
 import asyncio
 import selectors
-import sys
-from collections.abc import Mapping
-from pathlib import Path
+import signal
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
-from asya_sidecar.__main__ import main
-from tests.support.sidecar_process import Process, Sidecar
+from asya_sidecar.act.health import Health
+from asya_sidecar.act.metrics import Metrics
+from asya_sidecar.act.process import Sidecar
+from asya_sidecar.settings import from_environ
+from asya_transport.admin import Stored
+from asya_transport.memory import MemoryBroker
+from asya_transport.memory_admin import MemoryAdmin
+from asya_transport.port import Outcome
 
-FACTOR = 60
-ROOT = Path(__file__).parents[2]
-
-
-class FastSidecar(Sidecar):
-    """A sidecar process as the tests know it, in fast time."""
-
-    def __init__(self, log: Path, env: Mapping[str, str]) -> None:
-        Process.__init__(self, [sys.executable, "-m", "tests.support.fast_sidecar"], env, log, cwd=ROOT)
+FACTOR = 30
 
 
 class FastSelector(selectors.DefaultSelector):
-    """Waits a sixtieth of what the loop believes it waits."""
+    """Waits a thirtieth of what the loop believes it waits."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         return super().select(timeout if timeout is None else timeout / FACTOR)
 
 
 class FastLoop(asyncio.SelectorEventLoop):
-    """Its clock runs 60 times as fast."""
+    """Its clock runs 30 times as fast."""
 
     def __init__(self) -> None:
         super().__init__(FastSelector())
@@ -41,13 +40,62 @@ class FastLoop(asyncio.SelectorEventLoop):
         return super().time() * FACTOR
 
 
-class FastPolicy(asyncio.DefaultEventLoopPolicy):
-    """Every loop of this process is a fast one."""
+class FastBroker(MemoryBroker):
+    """Reckons delays by the loop's clock, as its consumers do; the original takes both clocks for one."""
 
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return FastLoop()
+    def put(self, queue: str, stored: Stored, delay_s: float = 0.0) -> Outcome:
+        loop = asyncio.get_running_loop()
+        ahead_s = loop.time() - time.monotonic()
+        if delay_s:
+            loop.call_later(delay_s, self.changed)
+        return super().put(queue, stored, delay_s + ahead_s if delay_s else 0.0)
 
 
-if __name__ == "__main__":
-    asyncio.set_event_loop_policy(FastPolicy())
-    sys.exit(main())
+class Quiet:
+    """A log nobody reads."""
+
+    def __getattr__(self, level: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+class FastMesh:
+    """The running sidecar and its broker, as a test sees them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.settings = from_environ(environ)
+        self.metrics = Metrics(self.settings.queue, self.settings.transport)
+        self.health = Health(Quiet(), self.metrics.stalled)
+        self._broker = FastBroker()
+        self.admin = MemoryAdmin(self._broker)
+        for queue in (self.settings.queue, self.settings.sink_queue, self.settings.sump_queue):
+            self.admin.declare(queue)
+        self._sidecar = Sidecar(self.settings, self._broker.transport(), Quiet(), self.metrics, self.health)
+
+    async def run(self, scenario: Callable[["FastMesh"], Coroutine[Any, Any, None]]) -> None:
+        """Run the sidecar until the scenario is over, then end it as an orchestrator does."""
+        life = asyncio.create_task(self._sidecar.run())
+        try:
+            await scenario(self)
+        finally:
+            if not life.done():  # else nobody listens to the signal but the test runner itself
+                signal.raise_signal(signal.SIGTERM)
+            await life
+
+    async def until(self, condition: Callable[[], Any], within_real_s: float, what: str) -> None:
+        """Wait for a condition, by the clock on the wall."""
+        try:
+            async with asyncio.timeout(within_real_s * FACTOR):
+                while not condition():
+                    await asyncio.sleep(0.02 * FACTOR)
+        except TimeoutError:
+            raise AssertionError(f"not within {within_real_s:g} s: {what}") from None
+
+
+def run_fast(environ: Mapping[str, str], scenario: Callable[[FastMesh], Coroutine[Any, Any, None]]) -> None:
+    """Run a sidecar with these variables in fast time, and the scenario beside it."""
+
+    async def live() -> None:
+        await FastMesh(environ).run(scenario)
+
+    with asyncio.Runner(loop_factory=FastLoop) as runner:
+        runner.run(live())

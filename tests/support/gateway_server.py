@@ -5,14 +5,19 @@ Called by tests of the sidecar's reports. Answers as contract: gateway, Internal
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+CERTIFICATE = Path(__file__).parent / "tls" / "localhost.pem"
+KEY = Path(__file__).parent / "tls" / "localhost-key.pem"
 
 
 @dataclass
@@ -43,11 +48,13 @@ class Gateway:
     """Ids whose task is no longer active."""
     unknown: set[str] = field(default_factory=set)
     port: int = 0
+    is_tls: bool = False
+    """It speaks TLS with the certificate CERTIFICATE, for `localhost`."""
 
     @property
     def url(self) -> str:
         """For `ASYA_GATEWAY_URL`."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self.is_tls else f"http://127.0.0.1:{self.port}"
 
     @property
     def reports(self) -> list[dict[str, Any]]:
@@ -109,6 +116,10 @@ class _Server(ThreadingHTTPServer):
         self.open: dict[socket.socket, int] = {}
         self.accepted = 0
         super().__init__(("127.0.0.1", gateway.port), _Handler)
+        if gateway.is_tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(CERTIFICATE, KEY)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.open[request] = self.accepted

@@ -87,17 +87,7 @@ class LocalMesh:
 
     def up(self, *arguments: str, wait_for: str | None = "Running") -> None:
         """Start `asya up` and wait until every actor has that status (None: until it is published)."""
-        log = (self.folder / "up.out").open("ab")
-        with log:
-            self.up_process = subprocess.Popen(
-                [ASYA, "up", *(arguments or (".",))],
-                cwd=self.folder,
-                env=environment(),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
-        started = self.up_process
+        started = self.start(*(arguments or (".",)))
 
         def there() -> bool:
             assert started.poll() is None, f"asya up ended with {started.returncode}:\n{self.printed}"
@@ -106,6 +96,20 @@ class LocalMesh:
 
         until(there, WITHIN_S, what="the mesh to be up")
         self.remember()
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start `asya up` and wait for nothing."""
+        log = (self.folder / "up.out").open("ab")
+        with log:
+            self.up_process = subprocess.Popen(
+                [ASYA, "up", *arguments],
+                cwd=self.folder,
+                env=environment(),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        return self.up_process
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to `asya up`."""
@@ -129,7 +133,7 @@ class LocalMesh:
         """The published state, empty before there is one."""
         try:
             found: dict[str, Any] = json.loads((self.folder / ".asya" / "state.json").read_text())
-        except FileNotFoundError:
+        except OSError:
             return {}
         return found if found.get("pid") else {}
 

@@ -80,7 +80,7 @@ def current() -> Python:
     return Python(sys.version_info[:2], Path(sys.executable))
 
 
-def on_all(action: Callable[[Python], T], over: Iterable[Any] | None = None) -> list[T]:
+def on_all(action: Callable[[Any], T], over: Iterable[Any] | None = None) -> list[T]:
     """Do something slow for every interpreter at once, in threads; the first failure is raised."""
     items = list(pythons() if over is None else over)
     with ThreadPoolExecutor(len(items)) as pool:
@@ -90,7 +90,8 @@ def on_all(action: Callable[[Python], T], over: Iterable[Any] | None = None) -> 
 def runtime_file() -> Path:
     """The one file."""
     spec = find_spec("asya_runtime")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return Path(spec.origin)
 
 
@@ -238,11 +239,11 @@ def envelope(payload: Any = None, **members: Any) -> dict[str, Any]:
 class RuntimeProcess:
     """A runtime that has been started, ready or not."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, output: Path, pid: int | None = None) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, output: Path) -> None:
         self.process = process
         self.folder = folder
         self.output = output
-        self.pid = process.pid if pid is None else pid
+        self.pid = process.pid
         self.socket = folder / SOCKET_NAME
         self.ready_file = folder / "runtime-ready"
 
@@ -257,8 +258,13 @@ class RuntimeProcess:
     def wait_end(self, within_s: float = START_S) -> int:
         return self.process.wait(within_s)
 
-    def signal(self, number: int = signal.SIGTERM) -> None:
+    def terminate(self, number: int = signal.SIGTERM) -> None:
         os.kill(self.pid, number)
+
+    def terminate_inside(self, number: int = signal.SIGTERM) -> None:
+        """Signal the runtime itself where a wrapper stands before it."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        os.kill(int(children[0]) if children else self.pid, number)
 
     def connect(self, timeout_s: float = 30.0) -> Client:
         return Client(self.socket, timeout_s)
@@ -306,12 +312,13 @@ def started(
     code: str | None = None,
     wrapper: tuple[str, ...] = (),
     folder: Path | None = None,
+    isolated: bool = False,
     **environ: str,
 ) -> Iterator[RuntimeProcess]:
     """Start a runtime without waiting for it; it is killed at the end.
 
     `code` becomes module `m` in the working directory; without it the working directory holds the modules in
-    tests/runtime/handlers. `wrapper` is a command in front of the interpreter.
+    tests/runtime/handlers. `wrapper` is a command in front of the interpreter; `isolated` keeps site-packages out.
     """
     with short_tmp() as made:
         sockets = folder or made / "s"
@@ -326,7 +333,7 @@ def started(
             clean["ASYA_HANDLER"] = handler
         with (made / "stdout").open("wb") as out, (made / "stderr").open("wb") as err:
             process = subprocess.Popen(
-                [*wrapper, str(python.path), str(runtime_file())],
+                [*wrapper, str(python.path), *(["-I", "-S"] if isolated else []), str(runtime_file())],
                 cwd=work,
                 env=clean,
                 stdin=subprocess.DEVNULL,
@@ -350,8 +357,26 @@ def running(python: Python, handler: str, **options: Any) -> Iterator[RuntimePro
 
 def refused_to_start(python: Python, handler: str | None, code: str | None = None, **environ: str) -> tuple[int, str]:
     """Exit status and stderr of a runtime that ends before it serves."""
-    with started(python, handler, code=code, **environ) as process:
+    options: dict[str, Any] = dict(environ)
+    with started(python, handler, code=code, **options) as process:
         status = process.wait_end()
         assert not process.socket.is_socket()
         assert not process.ready_file.exists()
         return status, process.stderr()
+
+
+@lru_cache
+def as_process_1() -> tuple[str, ...]:
+    """A command that makes what follows process 1 of a pid namespace, like that of a container.
+
+    Where namespaces are not allowed, the next best: every signal that a program might end itself with is ignored, which
+    is what being process 1 means for signals with a default action.
+    """
+    for options in ((), ("--user", "--map-root-user")):
+        command = ("unshare", *options, "--pid", "--fork", "--kill-child")
+        try:
+            if subprocess.run([*command, "true"], capture_output=True, timeout=30, check=False).returncode == 0:
+                return command
+        except OSError:
+            break
+    return ("sh", "-c", 'trap "" TERM ABRT ALRM INT HUP QUIT USR1 USR2; exec "$@"', "sh")

@@ -98,15 +98,18 @@ def test_a_locked_file_is_named_and_nothing_is_lost_or_taken_away(file: Path) ->
 def test_a_file_locked_for_longer_than_a_lease_ends_the_generation_and_the_message_comes_again(file: Path) -> None:
     async def scenario() -> None:
         with closing(declared(file)), closing(sqlite3.connect(file, isolation_level=None)) as foreign:
-            client = Client(SqliteTransport(file, lease_s=2.0, renew_s=0.5)).consume()
-            await client.send(b"1")
-            delivery = await client.next()
+            client = Client(SqliteTransport(file, lease_s=2.0, renew_s=0.5)).consume(window=2)
+            await client.send(b"1", b"2")
+            delivery, other = await client.take(2)
             foreign.execute("BEGIN IMMEDIATE")
+            acknowledged = client.transport.ack(other)
+            assert not await asyncio.wait_for(acknowledged, 10)
             await holds(lambda: client.lost == [delivery.generation])
             assert not client.transport.alive(delivery)
             assert not await client.transport.ack(delivery)
             foreign.execute("ROLLBACK")
-            assert (await client.next()).deliveries == 2
+            again = await client.next()
+            assert (again.body, again.deliveries) == (b"1", 2)
             await client.transport.close()
 
     play(scenario)
@@ -316,6 +319,38 @@ def test_a_loop_that_stands_still_loses_its_messages_to_the_others(file: Path) -
             assert not await client.transport.ack(delivery)
             assert (await client.next()).deliveries == 2
             await client.transport.close()
+
+    play(scenario)
+
+
+def test_what_was_claimed_before_a_pause_and_arrives_after_it_goes_back_unseen_and_uncounted(file: Path) -> None:
+    async def scenario() -> None:
+        with closing(declared(file)) as admin:
+            for _ in range(5):
+                admin.publish("q", b"x")
+            client = Client(SqliteTransport(file)).consume(window=5)
+            await asyncio.sleep(0)
+            until(lambda: admin.counts("q").processing == 5)  # blocks this loop: what was claimed cannot have arrived
+            client.transport.pause()
+            await holds(lambda: admin.counts("q") == Counts(5, 0, 0))
+            assert client.seen == []
+            assert [stored.deliveries for stored in admin.peek("q")] == [0] * 5
+            await client.transport.close()
+
+    play(scenario)
+
+
+def test_row_53_what_was_claimed_before_closing_and_arrives_in_it_goes_back_uncounted(file: Path) -> None:
+    async def scenario() -> None:
+        with closing(declared(file)) as admin:
+            for _ in range(5):
+                admin.publish("q", b"x")
+            client = Client(SqliteTransport(file)).consume(window=5)
+            await asyncio.sleep(0)
+            until(lambda: admin.counts("q").processing == 5)  # blocks this loop: what was claimed cannot have arrived
+            await client.transport.close()
+            assert client.seen == []
+            assert [stored.deliveries for stored in admin.peek("q")] == [0] * 5
 
     play(scenario)
 

@@ -79,7 +79,9 @@ def test_a_consumer_that_starts_gives_back_what_its_dead_predecessor_held(admin:
     first = start("hold", "q", 1)
     first.line()
     first.kill()
+    killed = time.monotonic()
     assert start("hold", "q", 1).line() == "got 1 2"
+    assert time.monotonic() - killed < 6, "not by the end of the lease, which is 7 s away at least"
 
 
 def test_a_sender_that_rings_a_dead_bell_gives_back_and_takes_it_down(

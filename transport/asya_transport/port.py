@@ -27,8 +27,9 @@ of its deliveries, `on_lost` is called once, the messages are handed out again (
 nothing: its awaitable gives False. `alive` looks at the clock too, so a process that was frozen past its lease knows it at once.
 
 Settling. `ack`, `release` and `release_counted` may be called without awaiting the result; order is kept. The awaitable is done when
-the settlement is safe at the broker (True), or when the delivery was lost before that (False); it never fails. Awaiting may cost a
-round trip, calling does not. While the broker cannot be reached a settlement waits, as long as the delivery is ours.
+the settlement is safe at the broker (True), or when the delivery was lost before that was known (False: one that was under way may
+still have been done, never to somebody else's delivery); it never fails. Awaiting may cost a round trip, calling does not. While the
+broker cannot be reached a settlement waits, as long as the delivery is ours.
     ack               done, forget the message
     release           unchanged, at once, to the front; the delivery does not count (it brings no healthy message nearer to the fence)
     release_counted   the same, but it counts

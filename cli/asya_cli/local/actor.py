@@ -168,6 +168,7 @@ class Actor:
             "label": planned.label,
             "builtIn": planned.file is None,
             "file": str(planned.file) if planned.file else None,
+            "handlerAt": f"{planned.file}:{planned.handler_line}" if planned.file and planned.handler_line else None,
             "queue": self.queue,
             "document": self.document,
             "pods": [{**pod.as_kubernetes(), "logs": str(pod.logs)} for pod in self.workload.pods],

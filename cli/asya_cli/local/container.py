@@ -14,7 +14,7 @@ from pathlib import Path
 from asya_cli.local.container_status import Ended, Facts, restart_delay_s
 from asya_cli.local.launch import Launch, Refused
 from asya_cli.local.process import Group, Process
-from asya_cli.local.tasks import Tasks
+from asya_cli.local.tasks import Tasks, happens
 
 # A container that the machine refuses to start (no interpreter, no value) is tried again this often: a file may appear.
 REFUSED_RETRY_S = 5.0
@@ -147,10 +147,7 @@ class Container:
 
     async def _pause(self) -> None:
         delay = self._delay_s() if self._process is not None else REFUSED_RETRY_S
-        try:
-            await asyncio.wait_for(self._wake.wait(), delay)
-        except TimeoutError:
-            return
+        await happens(self._wake, delay)
 
     def _set(self, **changes: object) -> None:
         self.facts = dataclasses.replace(self.facts, **changes)  # type: ignore[arg-type]

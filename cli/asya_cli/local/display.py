@@ -5,6 +5,7 @@ Called by `mesh.py` only. Three forms behind one protocol: `Lines` (text or JSON
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -112,17 +113,20 @@ class Lines:
 
     def _write(self, text: str) -> None:
         if self._open:
-            try:
-                sys.stdout.write(text + "\n")
-            except (BrokenPipeError, ValueError):  # the reader has gone; the mesh goes on without one
-                self._open = False
+            self._try(lambda: sys.stdout.write(text + "\n"))
 
     def _flush(self) -> None:
+        if self._open:
+            self._try(sys.stdout.flush)
+
+    def _try(self, write: Callable[[], object]) -> None:
+        """The mesh goes on whatever becomes of its words."""
         try:
-            if self._open:
-                sys.stdout.flush()
-        except (BrokenPipeError, ValueError):
+            write()
+        except (BrokenPipeError, ValueError):  # the reader has gone, nobody will come back
             self._open = False
+        except OSError:  # a full disk behind a redirection: this line is lost, later ones may find room
+            return
 
 
 class Budget:

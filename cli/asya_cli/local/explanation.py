@@ -89,17 +89,21 @@ def _fault(entry: dict[str, Any], value: str) -> _Fault | None:
             frames = [(file, line) for file, line in _FRAME.findall(text) if "asya_runtime.py" not in file]
             log = f"{pod['logs']}/{str(container['name']).removeprefix('asya-')}.log"
             error = text.splitlines()[-1].strip()
-            return _Fault(":".join(frames[-1]) if frames else None, error, log)
+            # Without a frame of the user's it is the name of the handler that leads nowhere: it stands in the actor's file.
+            named = entry.get("handlerAt") if str(container["name"]) == "asya-runtime" else None
+            return _Fault(":".join(frames[-1]) if frames else named, error, log)
     return None
 
 
 def _evidence(entry: dict[str, Any]) -> list[str]:
     status = entry["document"]["status"]
-    found = [
-        f"condition {c['type']} {c['status']}, {c['reason']}" + (f": {c['message']}" if c.get("message") else "")
-        for c in status.get("conditions") or ()
-        if c["type"] != "Ready" and not (c["status"] == "True" and c["type"] in ("TransportReady", "ScalingReady"))
-    ]
+    found = []
+    for c in status.get("conditions") or ():
+        fine = c["status"] == "True" and c["type"] in ("TransportReady", "ScalingReady")
+        if fine or c["type"] in ("Ready", "Reconciling", "Stalled"):  # these repeat what the others say
+            continue
+        news = c.get("message") if c.get("message") != status.get("message") else ""
+        found.append(f"condition {c['type']} {c['status']}, {c['reason']}" + (f": {news}" if news else ""))
     for pod in entry["pods"]:
         found += [f"pod {pod['metadata']['name']}: {_container(c)}" for c in pod["status"]["containerStatuses"]]
     if entry["queue"]:

@@ -116,10 +116,10 @@ class Folder:
         """Process id of the running mesh, None when none runs here."""
         try:
             file = self.lock.open("r+")
-        except FileNotFoundError:
-            return None
         except PermissionError:
             return self._written_pid()
+        except OSError:
+            return None
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -137,7 +137,7 @@ class Folder:
         """The last published state, of a mesh that runs or ran here; None when there is none."""
         try:
             state = json.loads(self.state.read_bytes())
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (OSError, ValueError):
             return None
         return state if isinstance(state, dict) else None
 

@@ -8,7 +8,7 @@ import copy
 import socket
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Source:
 
     document: Mapping[str, Any]
     file: Path | None
-    line: int = 0
+    handler_line: int = 0  # of the value of ASYA_HANDLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Planned:
     scaling: ScalingRule | None
     replicas: int
     handler: str
+    handler_line: int = field(compare=False)  # moves with every edit above it, which changes nothing
     notes: tuple[str, ...]
 
     @property
@@ -128,14 +129,27 @@ def planned(source: Source, label: str, config: OperatorConfig, settings: Settin
     key, spec = key_of(document), document["spec"]
     violation = check(document, config)
     if violation is not None:
-        return Planned(key, label, document, source.file, None, violation, None, None, 0, "", tuple(notes))
+        return Planned(key, label, document, source.file, None, violation, None, None, 0, "", 0, tuple(notes))
     desired = desired_objects(document, config)
     notes += _not_here(spec)
     recipe = _recipe(source, label, document, desired, settings)
     rule = ScalingRule.of(spec) if effective.scaling_enabled(spec) else None
     count = rule.minimum if rule else effective.replicas(spec)
     handler = effective.handler(spec) or settings.values.get("ASYA_HANDLER", "")
-    return Planned(key, label, document, source.file, desired, None, recipe, rule, count, handler, tuple(notes))
+    return Planned(
+        key,
+        label,
+        document,
+        source.file,
+        desired,
+        None,
+        recipe,
+        rule,
+        count,
+        handler,
+        source.handler_line,
+        tuple(notes),
+    )
 
 
 def _fitted(original: Mapping[str, Any], limit: int) -> tuple[dict[str, Any], list[str]]:

@@ -20,12 +20,13 @@ from asya_cli.local.container import Container
 from asya_cli.local.container_status import container_status
 from asya_cli.local.launch import RUNTIME, SIDECAR, Launch, Place, Refused, runtime_launch, sidecar_launch
 from asya_cli.local.process import Group
-from asya_cli.local.tasks import Tasks
+from asya_cli.local.tail import size_of
+from asya_cli.local.tasks import Tasks, happens
 
 # Unready: asked often, because somebody waits for it; the step grows so that a model that loads for minutes costs nothing.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.25
 # Ready: rarely. A process that ends is seen at once anyway, and the sidecar logs every change of its readiness.
-NEXT_LOOK_S = 10.0
+NEXT_LOOK_S = 30.0
 LARGEST_LOG_BYTES = 16 * 1024 * 1024
 
 
@@ -65,6 +66,8 @@ class Pod:
         self.stopping_since: datetime | None = None
         self.sockets = group.sockets / self.uid[:8]
         self.logs = recipe.logs / self.name
+        self.log_files: dict[Path, int] = {}
+        """Its log files and where its own lines begin in them."""
         self._port = 0
         self._on_change = on_change
         self._look = asyncio.Event()
@@ -77,9 +80,12 @@ class Pod:
         """Start both processes and watch them."""
         self.sockets.mkdir(mode=0o700)
         self.logs.mkdir(parents=True, exist_ok=True)
-        for container in (self.sidecar, self.runtime):  # the sidecar has more to load
-            _rotate(self.logs / f"{container.facts.name.removeprefix('asya-')}.log")
-            container.start()
+        for name in ("sidecar", "runtime"):
+            log = self.logs / f"{name}.log"
+            _rotate(log)
+            self.log_files[log] = size_of(log)
+        self.sidecar.start()  # first, because it has more to load
+        self.runtime.start()
         self._tasks.spawn(self._watch_readiness(), f"readiness of {self.name}")
 
     @property
@@ -156,11 +162,8 @@ class Pod:
                 self.runtime.set_ready(runtime)
                 self.sidecar.set_ready(sidecar)
             step_s = NEXT_LOOK_S if self.ready else min(step_s * 1.15, LONGEST_LOOK_S)
-            try:
-                await asyncio.wait_for(self._look.wait(), step_s)
+            if await happens(self._look, step_s):
                 step_s = FIRST_LOOK_S
-            except TimeoutError:
-                continue
 
     def _changed(self) -> None:
         self._look.set()

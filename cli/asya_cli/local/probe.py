@@ -5,9 +5,12 @@ Called by `pod.py`. One short HTTP question each, without a client library: the 
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 ANSWER_WITHIN_S = 3.0
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def free_port() -> int:
@@ -37,13 +40,13 @@ async def runtime_busy(sockets: Path) -> bool | None:
     return b'"busy":true' in answer.replace(b" ", b"")
 
 
-async def _get(connect, path: str) -> bytes:  # type: ignore[no-untyped-def]
+async def _get(connect: Callable[[], Awaitable[Streams]], path: str) -> bytes:
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             reader, writer = await connect()
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-                answer: bytes = await reader.read(65536)
+                answer = await reader.read(65536)
                 while (more := await reader.read(65536)) and len(answer) < 1 << 20:
                     answer += more
                 return answer

@@ -19,56 +19,19 @@ from pathlib import Path
 from asya_cli.local import guard
 
 
-class Group:
-    """The process group of one mesh, its guard and its folder for sockets."""
-
-    def __init__(self) -> None:
-        # Short on purpose: a unix socket path has at most 107 bytes, and project folders are deep.
-        self.sockets = Path(tempfile.mkdtemp(prefix="asya-", dir=_short_root()))
-        reader, self._writer = os.pipe()
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(guard.__file__), str(self.sockets)],
-            stdin=reader,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            process_group=0,
-        )
-        os.close(reader)
-        self.id = self._guard.pid
-
-    @property
-    def guard_pid(self) -> int:
-        """Process id of the guard."""
-        return self._guard.pid
-
-    def guarded(self) -> bool:
-        """Whether the guard still lives."""
-        return self._guard.poll() is None
-
-    def close(self) -> None:
-        """End whatever is left of the group, remove the socket folder. Returns when the guard is gone."""
-        os.close(self._writer)
-        self._guard.wait()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.id, signal.SIGKILL)
-        shutil.rmtree(self.sockets, ignore_errors=True)
-
-
-def _short_root() -> str:
-    """A folder of this user for sockets: XDG_RUNTIME_DIR when short enough, else the temporary folder, else /tmp."""
-    candidates = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp")
-    for folder in candidates:
-        if folder and len(os.fsencode(folder)) <= 50 and os.access(folder, os.W_OK | os.X_OK):
-            return folder
-    return tempfile.gettempdir()
-
-
 class Process:
     """One child, joined to the group; `exited` is a future of its exit code (negative: ended by that signal)."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path, group: int) -> None:
-        """Start it, with both outputs appended to `log`.
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        group: int,
+        stdin: int = subprocess.DEVNULL,
+    ) -> None:
+        """Start it in process group `group` (0: one of its own), with both outputs appended to `log`.
 
         Raises:
             OSError: the program does not exist or cannot be run, the folder is missing, or the log cannot be opened.
@@ -79,7 +42,7 @@ class Process:
                 list(argv),
                 env=dict(env),
                 cwd=cwd,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=group,
@@ -114,7 +77,43 @@ class Process:
     def running(self) -> bool:
         return not self.exited.done()
 
+    def wait(self) -> None:
+        """Block until it is gone."""
+        self._child.wait()
+
     def send(self, number: signal.Signals) -> None:
         """Signal it; nothing happens when it is already gone."""
         if self.running:
             self._child.send_signal(number)
+
+
+class Group:
+    """The process group of one mesh, its guard and its folder for sockets. Make it on the loop."""
+
+    def __init__(self) -> None:
+        # Short on purpose: a unix socket path has at most 107 bytes, and project folders are deep.
+        self.sockets = Path(tempfile.mkdtemp(prefix="asya-", dir=_short_root()))
+        reader, self._writer = os.pipe()
+        argv = [sys.executable, "-I", "-S", str(guard.__file__), str(self.sockets)]
+        self._guard = Process(argv, {}, Path("/"), Path(os.devnull), group=0, stdin=reader)
+        os.close(reader)
+        self.id = self._guard.pid
+        self.lost = self._guard.exited
+        """Done when the guard has ended before its time: from then on the group could outlive us."""
+
+    def close(self) -> None:
+        """End whatever is left of the group and remove the socket folder."""
+        os.close(self._writer)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.id, signal.SIGKILL)  # before the guard is waited for: until then nobody else has this number
+        self._guard.wait()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+def _short_root() -> str:
+    """A folder of this user for sockets: XDG_RUNTIME_DIR when short enough, else the temporary folder, else /tmp."""
+    candidates = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp")
+    for folder in candidates:
+        if folder and len(os.fsencode(folder)) <= 50 and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return tempfile.gettempdir()

@@ -4,7 +4,7 @@ Takes no message out: that is the sidecars' right alone. A broker that cannot be
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,11 +32,11 @@ class Queues:
         self._retired_lately = False
         self._bells: dict[str, Bell] = {}
 
-    def begin(self, mine: Iterable[str]) -> None:
-        """Take over what an earlier mesh left: give back what its consumers held, retire queues nobody has any more."""
+    def begin(self) -> None:
+        """Take over what an earlier mesh left: what its consumers held is free, queues that nobody declares are retired."""
         self._admin.release_dead()
         self._declared = set(self._admin.queues())
-        self.retired = {q: None for q in sorted(self._declared - set(mine)) if not q.endswith("-dlq")}
+        self.retired = {q: None for q in sorted(self._declared) if not q.endswith("-dlq")}
 
     def declare(self, queue: str) -> None:
         """The queue of an actor, with its dead-letter queue."""

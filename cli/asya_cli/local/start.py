@@ -8,10 +8,13 @@ import asyncio
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from asya_cli import notes
 from asya_cli.errors import Unreachable, UsageMistake
 from asya_cli.local import values
 from asya_cli.local.display import Display, Lines
@@ -19,8 +22,13 @@ from asya_cli.local.folder import AlreadyRunning, Folder, FolderUnusable
 from asya_cli.local.mesh import Inputs, Mesh, Unusable
 from asya_cli.local.plan import Settings, Source
 from asya_cli.local.process import Group
+from asya_schemas.actor import effective
+from asya_schemas.actor.identity import HANDLER_VARIABLE, RUNTIME_CONTAINER
 from asya_transport.admin import TransportError
 from asya_transport.choose import open_admin
+
+if TYPE_CHECKING:
+    from asya_cli.files import LoadedActor
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +53,14 @@ def up(options: Options) -> None:
     """
     folder = Folder.here()
     check_paths(options)
+    read_at_ns = time.time_ns()
     try:
-        sources = read_sources(options.paths)
+        sources = read_sources(options.paths, warnings=True)
         folder.make()
         lock = folder.take()
-        inputs = Inputs(lambda: read_sources(options.paths), lambda: settings_of(options, folder), roots_of(options))
+        inputs = Inputs(
+            lambda: read_sources(options.paths), lambda: settings_of(options, folder), roots_of(options), read_at_ns
+        )
         with lock:
             asyncio.run(_run(folder, inputs, sources, display_for(options)))
     except (Unusable, AlreadyRunning, FolderUnusable) as mistake:
@@ -76,8 +87,8 @@ def check_paths(options: Options) -> None:
         raise UsageMistake(f"--handlers {options.handlers}: no such folder")
 
 
-def read_sources(paths: Sequence[Path]) -> list[Source]:
-    """The AsyncActors of these files and folders.
+def read_sources(paths: Sequence[Path], warnings: bool = False) -> list[Source]:
+    """The AsyncActors of these files and folders; `warnings` about them are said when asked for.
 
     Raises:
         Unusable: a file cannot be used.
@@ -86,11 +97,24 @@ def read_sources(paths: Sequence[Path]) -> list[Source]:
     from asya_cli import checking, files
 
     loaded = files.load(paths)
-    errors = checking.errors_of(checking.check(loaded))
+    problems = checking.check(loaded)
+    errors = checking.errors_of(problems)
     if errors:
         raise Unusable("\n".join(str(error) for error in errors))
     files.require_actors(loaded, paths)
-    return [Source(actor.document, actor.file.resolve(), actor.line) for actor in loaded.actors]
+    for warning in problems if warnings else ():
+        notes.say(str(warning))
+    return [Source(actor.document, actor.file.resolve(), handler_line(actor)) for actor in loaded.actors]
+
+
+def handler_line(actor: "LoadedActor") -> int:
+    """Line of the value of ASYA_HANDLER; the actor exists, so it has one."""
+    pod = ("spec", "workload", "template", "spec", "containers")
+    for number, container in enumerate(effective.pod_spec(actor.document["spec"])["containers"]):
+        for index, entry in enumerate(container.get("env") or ()):
+            if container["name"] == RUNTIME_CONTAINER and entry["name"] == HANDLER_VARIABLE:
+                return actor.position_of((*pod, number, "env", index, "value"))[0]
+    return 0
 
 
 def settings_of(options: Options, folder: Folder) -> Settings:

@@ -28,14 +28,14 @@ class Tail:
     def __init__(self) -> None:
         self._files: dict[Path, _Follower] = {}
 
-    def follow(self, file: Path, actor: str, pod: str) -> None:
-        """Read `file` from its present end on; the name of the process is the file's."""
+    def follow(self, file: Path, actor: str, pod: str, offset: int | None = None) -> None:
+        """Read `file` from `offset` on, from its present end without one; the name of the process is the file's."""
         if file not in self._files:
-            self._files[file] = _Follower(file, actor, pod)
+            self._files[file] = _Follower(file, actor, pod, offset)
 
-    def forget(self, file: Path) -> None:
-        """Read it no more."""
-        self._files.pop(file, None)
+    def keep(self, files: set[Path]) -> None:
+        """Read no other files any more."""
+        self._files = {file: follower for file, follower in self._files.items() if file in files}
 
     def new_lines(self) -> Iterator[Line]:
         """What was appended since the last call, whole lines only."""
@@ -57,14 +57,19 @@ def in_order(lines: Iterable[Line]) -> list[Line]:
     return [line for _, line in sorted(keyed, key=lambda pair: pair[0])]
 
 
+def size_of(file: Path) -> int:
+    """Bytes of a file, 0 when there is none."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class _Follower:
-    def __init__(self, file: Path, actor: str, pod: str) -> None:
+    def __init__(self, file: Path, actor: str, pod: str, offset: int | None) -> None:
         self._file = file
         self._who = (actor, pod, file.stem)
-        try:
-            self._offset = file.stat().st_size
-        except FileNotFoundError:
-            self._offset = 0
+        self._offset = size_of(file) if offset is None else offset
         self._rest = b""
 
     def new_lines(self) -> Iterator[Line]:

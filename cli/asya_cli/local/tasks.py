@@ -35,3 +35,16 @@ class Tasks:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
+
+
+async def happens(event: asyncio.Event, within_s: float) -> bool:
+    """Wait for an event; False when the time is over.
+
+    Not `asyncio.wait_for`: before Python 3.12 that one loses a cancellation that comes together with the event.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

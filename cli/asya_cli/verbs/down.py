@@ -44,6 +44,17 @@ def _wait(folder: Folder, pid: int, timeout_s: float) -> None:
             timeout_s = 0.0
             _signal(pid)
         time.sleep(STEP_S)
+    while _lives(pid):  # it gives the lock back a moment before it is gone
+        time.sleep(STEP_S)
+
+
+def _lives(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _end_at_once(folder: Folder, pid: int) -> None:

@@ -20,7 +20,8 @@ from asya_cli.files import LoadedActor, load_text, require_actors, text_of
 from asya_cli.output import write
 from asya_cli.yaml_nodes import YamlMistake
 from asya_schemas.actor.identity import RUNTIME_CONTAINER
-from asya_schemas.actor.problems import dotted, near
+from asya_schemas.actor.paths import POD, dotted
+from asya_schemas.actor.problems import near
 from asya_schemas.actor.structure import SCHEMA
 
 command = typer.Typer(
@@ -35,7 +36,6 @@ ActorOption = Annotated[str | None, typer.Option("--actor", help="Which one, if 
 ContainerOption = Annotated[str, typer.Option("--container", "-c", help="Container or init container.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the edited file instead of writing it.")]
 
-_POD = ("spec", "workload", "template", "spec")
 # One change: what it is, in words, and how the text becomes another.
 Change = tuple[str, Callable[[str, LoadedActor], str]]
 
@@ -148,12 +148,12 @@ def _typed(path: tuple[str, ...], text: str) -> Any:
 
 
 def _container_path(actor: LoadedActor, name: str) -> tuple[str | int, ...]:
-    pod = _at(actor.document, _POD) or {}
+    pod = _at(actor.document, POD) or {}
     names = []
     for kind in ("containers", "initContainers"):
         for index, container in enumerate(pod.get(kind) or []):
             if container.get("name") == name:
-                return (*_POD, kind, index)
+                return (*POD, kind, index)
             names.append(str(container.get("name")))
     raise UsageMistake(f"{actor.file}: no container is called {name}; there are {', '.join(names) or 'none'}")
 

@@ -22,9 +22,7 @@ RUNTIME, SIDECAR = "asya-runtime", "asya-sidecar"
 NOT_FOUND = re.compile(
     r"(?i)\b(?:configmap|secret)s? \S+ not found|couldn't find key|references non-existent (?:config|secret)"
 )
-_VOLUME_CLAIM = re.compile(
-    r"(?i)persistent ?volume|volume node affinity|volume\(s\)"
-)
+_VOLUME_CLAIM = re.compile(r"(?i)persistent ?volume|volume node affinity|volume\(s\)")
 _VOLUME_BINDING = re.compile(r"VolumeBinding|binding volumes")
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.pod_policy import policy_violation
 from asya_controller.decide.transports import RabbitMQ, Sqs, Transport
+from asya_controller.decide.world import namespace_of
 from asya_schemas.actor import effective
 from asya_schemas.actor.problems import Cause, Problem, Severity
 from asya_schemas.actor.validate import validate
@@ -114,8 +115,8 @@ def longest_processing_s(transport: Transport) -> int | None:
 def queue_name_too_long(actor: Actor, config: OperatorConfig) -> Violation | None:
     """Measured is the longer name, that of the dead letters. Nothing is shortened: two actors could meet in one queue."""
     _, transport = transport_of(actor, config)
-    namespace = actor["metadata"].get("namespace") or "default"
-    queue = dead_letter_queue(queue_name(transport.config.queue_name_template, namespace, actor["metadata"]["name"]))
+    template, name = transport.config.queue_name_template, actor["metadata"]["name"]
+    queue = dead_letter_queue(queue_name(template, namespace_of(actor), name))
     allowed = LONGEST_QUEUE_NAME[transport.type]
     if len(queue.encode()) <= allowed:
         return None

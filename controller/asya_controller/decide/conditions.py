@@ -22,6 +22,8 @@ from asya_controller.decide.world import Json, World
 QUEUE_PATIENCE = timedelta(seconds=30)
 API_PATIENCE = timedelta(seconds=60)
 SCALING_KINDS = frozenset({"ScaledObject", "TriggerAuthentication"})
+# What ScalingReady has a word for; any other fault of these objects is one of the whole workload.
+SCALING_REFUSALS = frozenset({"ScaledObjectRefused", "NameConflict", "RBACDenied"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def pods_verdict(world: World, counts: Counts, long: bool, now: datetime) -> Ver
         return Verdict("False", "ReplicasUnavailable", awaited)
     last = before(world, "WorkloadReady")
     if last and last.true:
-        return Verdict("True", "WorkloadAvailable", "pods are ready, more are on the way")
+        return Verdict("True", "WorkloadAvailable", awaited)
     return Verdict("Unknown", "Progressing", awaited)
 
 
@@ -133,7 +135,7 @@ def refusal(world: World, now: datetime, *, of_scaling: bool) -> Verdict | None:
     """The first answer of the API that kept a child from being applied."""
     for item in world.refusals:
         waited = item.reason != "ApiError" or (item.since is not None and now - item.since >= API_PATIENCE)
-        if (item.kind in SCALING_KINDS) is of_scaling and waited:
+        if (item.kind in SCALING_KINDS and item.reason in SCALING_REFUSALS) is of_scaling and waited:
             return Verdict("False", item.reason, cut(masked(item.message), LONGEST_SERVER_WORDS))
     return None
 

@@ -4,7 +4,6 @@ Called by the controller's start, by `asya render` (contract: controller, Operat
 local mesh. Takes a parsed document; must not read files or the environment.
 """
 
-import difflib
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from asya_controller.decide.transports import Duration, RabbitMQ, SecretRef, Sqlite, Sqs, Strict, Text, Transport
+from asya_controller.decide.wording import masked
+from asya_schemas.actor.problems import near
 from asya_schemas.limits import MAX_MESSAGE_BYTES
 from asya_schemas.names import is_actor_name
 
@@ -110,6 +111,10 @@ def operator_config(document: Any, overrides: Mapping[str, Any] | None = None, v
         raise ConfigurationError([line((), f"expected a mapping, got {type(document).__name__}")])
     merged = overlay(document or {}, overrides or {})
     problems: list[str] = []
+    if "transports" in (document or {}) and "transports" in (overrides or {}):
+        problems.append(
+            line(("transports",), "stands in the file and in ASYA_TRANSPORT_CONFIG: only one of them may have it")
+        )
     transports = {
         str(name): found
         for name, value in mapping_at(merged, "transports", problems).items()
@@ -184,7 +189,7 @@ def transport_of(name: Any, value: Any, problems: list[str]) -> Transport | None
         enabled = False
     model = CONFIG_TYPES.get(kind) if isinstance(kind, str) else None
     if model is None:
-        wanted = "missing" if kind is None else f"{kind!r} is not a transport type{near(str(kind), CONFIG_TYPES)}"
+        wanted = "missing" if kind is None else f"{kind!r} is not a transport type{meant(str(kind), CONFIG_TYPES)}"
         problems.append(line((*path, "type"), f"{wanted}; known are rabbitmq and sqs"))
         return None
     config = validated(model, value.get("config") or {}, (*path, "config"), problems)
@@ -211,7 +216,13 @@ def sentence(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     if kind == "missing":
         return "is required"
     text = str(error["msg"]).removeprefix("Value error, ")
-    return text if kind in ("value_error", "missing") else f"{text[:1].lower()}{text[1:]}, got {error['input']!r}"
+    return text if kind == "value_error" else f"{text[:1].lower()}{text[1:]}{got(place, error['input'])}"
+
+
+def got(place: tuple[Any, ...], value: Any) -> str:
+    """The value as it stands in the file, unless it may be a credential in the wrong place."""
+    secret = any(word in str(part).lower() for part in place for word in ("secret", "password", "credential"))
+    return "" if secret else f", got {masked(repr(value))}"
 
 
 def model_at(model: type[BaseModel], place: Iterable[Any]) -> type[BaseModel] | None:
@@ -233,13 +244,13 @@ def parts(annotation: Any) -> list[type[Any]]:
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The sentence about a key nobody knows."""
-    return f"unknown key{near(key, known)}"
+    return f"unknown key{meant(key, known)}"
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def meant(word: str, known: Iterable[str]) -> str:
     """`, did you mean x?` when a known word looks like this one."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean {found[0]}?" if found else ""
+    found = near(word, known)
+    return f", did you mean {found}?" if found else ""
 
 
 def line(path: tuple[str, ...], problem: str) -> str:

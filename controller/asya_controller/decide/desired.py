@@ -14,6 +14,7 @@ from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.normal import digest
 from asya_controller.decide.scaling import scaled_object, trigger_authentication
 from asya_controller.decide.workload import TEMPLATE_HASH, propagated, role_arn, workload
+from asya_controller.decide.world import namespace_of
 from asya_schemas.actor import effective
 from asya_schemas.actor.identity import API_VERSION, KIND
 from asya_schemas.names import dead_letter_queue, queue_name
@@ -85,11 +86,6 @@ def desired_objects(actor: Mapping[str, Any], config: OperatorConfig, queue_url:
         queue=queue,
         dead_letter_queue=dead_letter_queue(queue),
     )
-
-
-def namespace_of(actor: Mapping[str, Any]) -> str:
-    """The actor's namespace; files may leave it out."""
-    return str(actor["metadata"].get("namespace") or "default")
 
 
 def child(actor: Mapping[str, Any], config: OperatorConfig, name: str, component: str | None) -> Object:

@@ -205,7 +205,8 @@ def replicas_wanted(
     need = min(rule.maximum, max(rule.minimum, 1, math.ceil(messages / rule.queue_length)))
     if not messages and rule.minimum == 0 and (current == 0 or now_s - active_at >= rule.cooldown_s):
         return 0, ScalingMemory(active_at_s=active_at)
-    needs = remembered(memory.needs, need, now_s, rule.window_s)
+    # Who has just begun to look takes the present count for the need so far, as the autoscaler does.
+    needs = remembered(memory.needs or ((now_s, current),), need, now_s, rule.window_s)
     target = max(need, min(current, needs[0][1])) if current <= rule.maximum else rule.maximum
     stepped_at = memory.stepped_at_s
     if need <= target < current <= rule.maximum:

@@ -10,6 +10,7 @@ from typing import Any
 
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.transports import RabbitMQ, SecretRef, Sqlite, Sqs, Transport
+from asya_controller.decide.world import namespace_of
 from asya_schemas.actor import effective
 
 SOCKET_FOLDER = "/var/run/asya"
@@ -129,7 +130,7 @@ def injected_env(
     spec, meta = actor["spec"], actor["metadata"]
     values: dict[str, str | None] = {
         "ASYA_ACTOR_NAME": meta["name"],
-        "ASYA_NAMESPACE": meta.get("namespace", "default"),
+        "ASYA_NAMESPACE": namespace_of(actor),
         "ASYA_SOCKET_DIR": SOCKET_FOLDER,
         "ASYA_TRANSPORT": transport.type,
         "ASYA_QUEUE_NAME_TEMPLATE": transport.config.queue_name_template,

@@ -38,7 +38,17 @@ def status_of(world: World, now: datetime) -> dict[str, Any]:
     `now` is timezone-aware. Keep `memory.remember(world, now)` for the next World.
     """
     found = assess(world, now)
-    decided = value_of(found)
+    return written(found, value_of(found))
+
+
+def explained(world: World, now: datetime) -> Value:
+    """The value with the name of the rule that fired, for `asya explain`."""
+    return value_of(assess(world, now))
+
+
+def written(found: Assessment, decided: Value) -> dict[str, Any]:
+    """Every field of the status, what is unknown left out."""
+    world = found.world
     observed = (
         world.metadata.get("generation", 1) if world.pass_finished else world.previous.get("observedGeneration", -1)
     )
@@ -55,11 +65,6 @@ def status_of(world: World, now: datetime) -> dict[str, Any]:
         **references(found),
     }
     return {key: item for key, item in status.items() if item is not None}
-
-
-def explained(world: World, now: datetime) -> Value:
-    """The value with the name of the rule that fired, for `asya explain`."""
-    return value_of(assess(world, now))
 
 
 # --- the value, first match -------------------------------------------------------------------------------------------

@@ -22,8 +22,12 @@ def next_look(world: World, status: Mapping[str, Any], now: datetime) -> datetim
 
     `status` is what `status_of(world, now)` returned.
     """
-    found = assess(world, now)
-    return min((mark for mark in marks(found, status) if mark > now), default=None)
+    return earliest(assess(world, now), status)
+
+
+def earliest(found: Assessment, status: Mapping[str, Any]) -> datetime | None:
+    """The first mark that is still to come."""
+    return min((mark for mark in marks(found, status) if mark > found.now), default=None)
 
 
 def marks(found: Assessment, status: Mapping[str, Any]) -> Iterator[datetime]:

@@ -19,6 +19,8 @@ _CHANGING = (
     # What kubelet adds to say the same thing again.
     (re.compile(r'^Back-off pulling image "[^"]*": (?:ErrImagePull|ImagePullBackOff): '), ""),
     (re.compile(r"^.*unable to start container process: "), ""),
+    # A pod that cannot be created gets a new name at every try; the suffix has no vowels.
+    (re.compile(r'(?<=pods ")([a-z0-9.-]+)-[bcdfghjklmnpqrstvwxz2456789]{5}(?=" is forbidden)'), r"\1"),
     (re.compile(r"\b[Bb]ack-off (?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+ "), "back-off "),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"_[a-z0-9-]+\([0-9a-f-]{36}\)"), ""),

@@ -15,6 +15,11 @@ from asya_controller.decide.config import OperatorConfig
 Json = Mapping[str, Any]
 
 
+def namespace_of(actor: Json) -> str:
+    """The actor's namespace; files may leave it out."""
+    return str(actor["metadata"].get("namespace") or "default")
+
+
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
     """The actor's queues after the last look at the broker (contract: controller, Queues).
@@ -119,4 +124,4 @@ class World:
     @property
     def namespace(self) -> str:
         """The actor's namespace."""
-        return str(self.metadata.get("namespace", "default"))
+        return namespace_of({"metadata": self.metadata})

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from asya_schemas.actor.paths import Path
 from asya_schemas.actor.problems import Cause, Problem, Severity
-from asya_schemas.actor.rules import Path
 
 _Spec = Mapping[str, Any]
 

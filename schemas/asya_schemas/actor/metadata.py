@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from asya_schemas.actor.paths import Path, dotted
 from asya_schemas.actor.patterns import DNS_LABEL_PATTERN
-from asya_schemas.actor.problems import Cause, Problem, dotted, near, shown
-from asya_schemas.actor.rules import Path
+from asya_schemas.actor.problems import Cause, Problem, near, shown
 
 # Kubernetes' ObjectMeta. What the server fills in is accepted, because files come from `kubectl get -o yaml` too.
 _FIELDS = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from asya_schemas.actor.rules import Path
+from asya_schemas.actor.paths import Path
 
 SHOWN_VALUE_CHARACTERS = 80
 
@@ -53,19 +53,6 @@ class Problem:
     def unknown_field(self) -> bool:
         """A field nobody knows: wrong in a file, pruned and so harmless in a stored object."""
         return self.cause is Cause.UNKNOWN
-
-
-def dotted(path: Path) -> str:
-    """`spec.workload.template.spec.containers[0].image`; a name that holds a dot is put into brackets."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif part.replace("-", "").replace("_", "").isalnum():
-            text += f".{part}" if text else part
-        else:
-            text += f"[{part}]"
-    return text
 
 
 def shown(value: Any) -> str:

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
+from asya_schemas.actor.paths import Path
 from asya_schemas.actor.patterns import ValueRule
-from asya_schemas.actor.rules import RULES, Path, Rule
+from asya_schemas.actor.rules import RULES, Rule
 from asya_schemas.actor.shapes import Block, Format, IntOrString, ListMap
 from asya_schemas.actor.spec import AsyncActorSpec
 from asya_schemas.actor.status import ActorStatus

@@ -11,9 +11,10 @@ from typing import Any
 
 from asya_schemas.actor.identity import API_VERSION, KIND
 from asya_schemas.actor.metadata import metadata_problems
+from asya_schemas.actor.paths import Path, dotted
 from asya_schemas.actor.patterns import VALUE_RULES, WORDS
-from asya_schemas.actor.problems import Cause, Problem, dotted, near, shown
-from asya_schemas.actor.rules import CONTROLLER_RULES, RULES, Path, Rule
+from asya_schemas.actor.problems import Cause, Problem, near, shown
+from asya_schemas.actor.rules import CONTROLLER_RULES, RULES, Rule
 from asya_schemas.actor.structure import SCHEMA
 
 Schema = Mapping[str, Any]

@@ -4,11 +4,15 @@ Called by act/consumer.py at arrival, start and end of each delivery (contract: 
 """
 
 import asyncio
+from datetime import datetime
 from typing import Any, Final
 
+from asya_schemas import durations, headers
+from asya_schemas.envelope import Envelope
 from asya_sidecar.act.gateway import Gateway
 from asya_sidecar.act.job import Job
 from asya_sidecar.act.metrics import Metrics
+from asya_sidecar.act.tracing import Tracing
 from asya_sidecar.decide.decision import Decision, Send
 
 MAX_DESTINATIONS: Final = 5
@@ -17,9 +21,13 @@ MAX_DESTINATIONS: Final = 5
 class Account:
     """One per process."""
 
-    def __init__(self, metrics: Metrics, gateway: Gateway | None, log: Any) -> None:
+    def __init__(
+        self, actor: str, metrics: Metrics, gateway: Gateway | None, tracing: Tracing | None, log: Any
+    ) -> None:
+        self._actor = actor
         self._metrics = metrics
         self._gateway = gateway
+        self._tracing = tracing
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._no_counter_told = False
@@ -47,6 +55,31 @@ class Account:
         """Its turn has come."""
         assert job.started_at is not None, "set by the caller"
         self._metrics.queue_receive.observe(job.started_at - job.delivery.received_at)
+
+    def recognised(self, job: Job, envelope: Envelope, now: datetime) -> bool:
+        """The body is this envelope. True the first time; a held delivery is looked at again."""
+        first = job.envelope is None
+        job.envelope = envelope
+        if not first:
+            return False
+        status = envelope.status
+        job.attempt = status.attempt_at(self._actor)
+        for warning in status.warnings:
+            self._log.warning("status ignored in part", **job.names(), why=warning)
+        if status.updated_at is not None and status.phase != "retrying":
+            self._measure_wait(job, status.updated_at, now)
+        if self._tracing is not None:
+            parent = headers.text_of(envelope.headers, headers.TRACEPARENT)
+            state = headers.text_of(envelope.headers, headers.TRACESTATE)
+            job.span = self._tracing.process(envelope.id, job.attempt, parent, state)
+        return True
+
+    def _measure_wait(self, job: Job, updated_at: str, now: datetime) -> None:
+        sent = durations.parse_time(updated_at)
+        if sent is not None:
+            waited_s = (now - sent).total_seconds() - (self._loop.time() - job.delivery.received_at)
+            job.queue_wait_s = max(0.0, waited_s)
+            self._metrics.queue_wait.observe(job.queue_wait_s)
 
     def failed_step(self, job: Job, decision: Decision) -> None:
         """An end actor's handler has not stored; it will be called again."""
@@ -87,6 +120,8 @@ class Account:
 
     def _write(self, job: Job, decision: Decision, sends: tuple[Send, ...], total_s: float) -> None:
         members: dict[str, Any] = job.names()
+        if job.envelope is None and sends:  # malformed: the name it was given on its way to the sump
+            members |= {"envelope_id": sends[0].id, "trace_id": sends[0].trace_id}
         members["attempt"] = job.attempt
         members["outcome"] = decision.processed
         if decision.reason is not None:

@@ -22,6 +22,8 @@ from asya_transport.port import Delivery, Transport
 
 LAST_ACT_S: Final = 9.0
 """Publishing and acknowledging before an exit: with closing the connections not more than 10 s."""
+LARGE_BODY_BYTES: Final = 262_144
+"""From here on a body may change the window before the next call does."""
 RETURNED: Final = Decision("returned", settle=Settle.RETURN)
 FAULT: Final = Decision("returned", settle=Settle.COUNTED_RETURN, failed="internal_error")
 
@@ -101,6 +103,8 @@ class Consumer:
         self._empty.clear()
         self._account.arrived(job, len(self._jobs))
         self._window.received(len(delivery.body))
+        if len(delivery.body) > LARGE_BODY_BYTES:
+            self._apply_window()
         if self._draining.is_set():
             self._spawn(self._finish(job, RETURNED))
             return
@@ -246,33 +250,33 @@ class Consumer:
 
     async def _finish(self, job: Job, decision: Decision) -> None:
         try:
-            await self._settle(job, decision)
+            settled = await self._send_and_settle(job, decision)
         except Exception:  # noqa: BLE001 - a task boundary: see _decide (P10)
             self._log.exception("fault while settling a delivery", **job.names())
             await self._transport.release_counted(job.delivery)
-            self._account.finished(job, FAULT)
-        finally:
-            self._gone(job)
+            settled = FAULT
+        self._gone(job)
+        if settled is None:
+            self._account.lost(job)
+        else:
+            self._account.finished(job, settled, decision.sends)
 
-    async def _settle(self, job: Job, decision: Decision) -> None:
-        """Report where the end depends on it, send all, confirmed, then settle, last and once."""
+    async def _send_and_settle(self, job: Job, decision: Decision) -> Decision | None:
+        """Report where the end depends on it, send all, confirmed, then settle, last and once.
+
+        The decision that held in the end; None when the delivery is no longer ours (O21).
+        """
         if decision.report is not None:
             decision = await self._actor.report(job, decision)
-        destinations = decision.sends
         left = decision.sends
         while left:
             given_up = await self._sender.send(job.delivery, left, job.span)
             if given_up is None:
-                self._account.lost(job)
-                return
-            if not given_up:
-                break
-            decision = outcome.undeliverable(self._rules, decision, given_up, datetime.now(UTC))
-            left = decision.sends
-        if await self._settlement(job.delivery, decision.settle):
-            self._account.finished(job, decision, destinations)
-        else:
-            self._account.lost(job)
+                return None
+            if given_up:
+                decision = outcome.undeliverable(self._rules, decision, given_up, datetime.now(UTC))
+            left = decision.sends if given_up else ()
+        return decision if await self._settlement(job.delivery, decision.settle) else None
 
     async def _settlement(self, delivery: Delivery, settle: Settle) -> bool:
         if settle is Settle.ACK:

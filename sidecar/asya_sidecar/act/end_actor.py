@@ -6,15 +6,15 @@ until both have worked, or the message is parked (decide/end_actor.py).
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
+from asya_sidecar.act.account import Account
+from asya_sidecar.act.caller import Caller
 from asya_sidecar.act.gateway import Gateway
 from asya_sidecar.act.health import Health
 from asya_sidecar.act.job import Job
 from asya_sidecar.act.metrics import Metrics
-from asya_sidecar.act.runtime_client import RuntimeClient
 from asya_sidecar.decide import end_actor
-from asya_sidecar.decide.answer import Unavailable, Unreachable
 from asya_sidecar.decide.decision import Decision, Rules, Settle
 
 RETURNED: Final = Decision("returned", settle=Settle.RETURN)
@@ -26,36 +26,31 @@ class EndActor:
     def __init__(
         self,
         rules: Rules,
-        runtime: RuntimeClient,
+        caller: Caller,
+        account: Account,
         health: Health,
         metrics: Metrics,
         gateway: Gateway | None,
-        log: Any,
         draining: asyncio.Event,
     ) -> None:
         self._rules = rules
-        self._runtime = runtime
+        self._caller = caller
+        self._account = account
         self._health = health
         self._metrics = metrics
         self._gateway = gateway
-        self._log = log
         self._draining = draining
         self._loop = asyncio.get_running_loop()
         self._pending: set[Job] = set()
 
     async def decide(self, job: Job) -> Decision:
         """Call the handler once; `Settle.AGAIN` when it has not stored."""
-        rules, delivery = self._rules, job.delivery
-        call = end_actor.admit(rules, delivery.body, delivery.message_id, job.deliveries, datetime.now(UTC))
+        rules, delivery, now = self._rules, job.delivery, datetime.now(UTC)
+        call = end_actor.admit(rules, delivery.body, delivery.message_id, job.deliveries, now)
         if isinstance(call, Decision):
             return call
-        job.envelope = call.envelope
-        job.attempt = call.attempt
-        began = self._loop.time()
-        reply = await self._runtime.call(call.body, call.limit_s, None)
-        if not isinstance(reply, (Unreachable, Unavailable)):
-            job.handler_s = self._loop.time() - began
-            self._metrics.runtime_execution.observe(job.handler_s)
+        self._account.recognised(job, call.envelope, now)
+        reply = await self._caller.call(job, call.body, call.limit_s)
         return end_actor.decide(rules, call, reply, job.deliveries)
 
     async def report(self, job: Job, decision: Decision) -> Decision:

@@ -78,16 +78,6 @@ class Health:
         if self._details.pop(reason, None) is not None:
             self._changed(self._log.info)
 
-    def replace(self, known: frozenset[str], current: frozenset[str]) -> None:
-        """Of the reasons in `known` exactly those in `current` hold now; for a source that reports its whole list
-        (the transport).
-        """
-        for reason in STALL_REASONS:
-            if reason in current:
-                self.set(reason)
-            elif reason in known:
-                self.clear(reason)
-
     def start(self) -> None:
         """Begin to watch the running event loop."""
         self._tick()

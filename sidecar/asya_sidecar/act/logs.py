@@ -14,14 +14,8 @@ import traceback
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-# structlog imports rich for its console renderer wherever rich is installed: 150 ms and 10 MB that a sidecar never
-# uses.
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
-
-import msgspec  # noqa: E402 - after the line above, which has to come before structlog
-import structlog  # noqa: E402 - as above
-
-from asya_sidecar.act.log_writer import Writer  # noqa: E402 - as above
+from asya_sidecar.act.log_writer import Writer
+from asya_sidecar.lean import msgspec, structlog
 
 Event = MutableMapping[str, Any]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from asya_sidecar.act.account import Account
+from asya_sidecar.act.caller import Caller
 from asya_sidecar.act.consumer import Actor, Consumer
 from asya_sidecar.act.end_actor import EndActor
 from asya_sidecar.act.gateway import Gateway
@@ -26,14 +27,17 @@ from asya_sidecar.decide.decision import (
     EXIT_RUNTIME_NOT_READY,
     EXIT_TIMEOUT,
     Rules,
+    too_long_waits,
 )
 from asya_sidecar.decide.window import Window
 from asya_sidecar.settings import Settings
-from asya_transport.choose import open_admin, open_transport
-from asya_transport.port import ACCESS_REFUSED, DESTINATION_MISSING, PUBLISH_REFUSED, STARTING, Transport
+from asya_transport.admin import TransportError
+from asya_transport.choose import open_admin
+from asya_transport.port import ACCESS_REFUSED, BROKER_UNREACHABLE, STARTING, Transport
 
 REFUSED_FOR_S: Final = 30.0
 """Credentials refused for so long, before anything was ever consumed, end the process."""
+DECLARE_AGAIN_S: Final = 1.0
 FLUSH_S: Final = 1.0
 LONGEST_RESERVE_S: Final = 5.0
 RUNTIME_NOT_READY: Final = "runtime_not_ready"
@@ -50,7 +54,7 @@ class Exit:
 class Sidecar:
     """One actor's sidecar. Build it on the running loop, then `run`."""
 
-    def __init__(self, settings: Settings, log: Any, metrics: Metrics, health: Health) -> None:
+    def __init__(self, settings: Settings, transport: Transport, log: Any, metrics: Metrics, health: Health) -> None:
         self._settings = settings
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -58,25 +62,23 @@ class Sidecar:
         self._draining = asyncio.Event()
         self._metrics = metrics
         self._health = health
-        self._transport = self._open_transport()
+        self._transport = transport
+        transport.on_change = self._transport_changed
+        transport.on_lost = self._generation_lost
         self._rules = Rules.of(settings, self._transport.max_message_bytes, self._transport.max_delay_s)
         self._gateway = self._open_gateway()
         self._tracing = self._open_tracing()
         self._runtime = RuntimeClient(
             settings.socket_path, settings.max_result_bytes, settings.max_frames, self._runtime_changed, self._fault
         )
+        self._sender = Sender(transport, health, metrics, log, self._rules)
         self._consumer = self._make_consumer()
         self._registered = False
+        self._has_consumed = False
+        self._refused_at: float | None = None
+        self._declaring: asyncio.Task[None] | None = None
 
     # building
-
-    def _open_transport(self) -> Transport:
-        settings = self._settings
-        path = settings.sqlite.path if settings.sqlite is not None else None
-        transport = open_transport(settings.transport, sqlite_path=path)
-        transport.on_change = self._transport_changed
-        transport.on_lost = self._generation_lost
-        return transport
 
     def _open_gateway(self) -> Gateway | None:
         settings = self._settings
@@ -95,26 +97,18 @@ class Sidecar:
     def _make_consumer(self) -> Consumer:
         settings, rules, log = self._settings, self._rules, self._log
         window = Window(settings.prefetch, settings.prefetch_max)
-        sender = Sender(
-            self._transport,
-            self._health,
-            self._metrics,
-            log,
-            actor=settings.actor_name,
-            unknown_actor_wait_s=settings.unknown_actor_wait_s,
-            max_bytes=rules.reader_bytes,
-        )
+        caller = Caller(self._runtime, self._metrics)
+        account = Account(settings.actor_name, self._metrics, self._gateway, self._tracing, log)
         actor: Actor
         if settings.is_end_actor:
-            actor = EndActor(rules, self._runtime, self._health, self._metrics, self._gateway, log, self._draining)
+            actor = EndActor(rules, caller, account, self._health, self._metrics, self._gateway, self._draining)
         else:
-            actor = OrdinaryActor(rules, self._runtime, window, self._metrics, self._gateway, self._tracing, log)
-        account = Account(self._metrics, self._gateway, log)
+            actor = OrdinaryActor(rules, caller, window, account, self._gateway)
         return Consumer(
             rules,
             self._transport,
             self._runtime,
-            sender,
+            self._sender,
             actor,
             window,
             account,
@@ -128,8 +122,9 @@ class Sidecar:
 
     async def run(self) -> Exit:
         """Until a signal or a reason to end; everything is closed when it returns."""
-        for warning in self._settings.warnings:
+        for warning in (*self._settings.warnings, *too_long_waits(self._rules)):
             self._log.warning(warning)
+        self._loop.set_exception_handler(self._callback_failed)
         self._listen_to_signals()
         self._health.start()
         self._health.set(RUNTIME_NOT_READY, self._runtime.why)
@@ -139,7 +134,7 @@ class Sidecar:
             self._gateway.start()
         self._consumer.start()
         if self._settings.queue_auto_create:
-            await asyncio.to_thread(self._declare)
+            self._declaring = self._loop.create_task(self._declare_queues())
         if self._settings.runtime_ready_timeout_s:
             self._loop.call_later(self._settings.runtime_ready_timeout_s, self._check_runtime)
         end = await self._end
@@ -163,6 +158,8 @@ class Sidecar:
 
     async def _close(self, end: Exit) -> None:
         """Connections last: closing them returns what is left. Then the line that says why, if somebody must know."""
+        if self._declaring is not None:
+            self._declaring.cancel()
         self._consumer.stop()
         self._runtime.close()
         await self._transport.close()
@@ -172,8 +169,18 @@ class Sidecar:
             self._log.error(end.sentence)
         self._health.stop()
 
+    async def _declare_queues(self) -> None:
+        """`ASYA_QUEUE_AUTO_CREATE`, for use without a controller; a broker that is away is waited for."""
+        while not self._end.done():
+            try:
+                await asyncio.to_thread(self._declare)
+            except TransportError as error:
+                self._log.warning("queues not declared yet", error=str(error))
+                await asyncio.sleep(DECLARE_AGAIN_S)
+            else:
+                return
+
     def _declare(self) -> None:
-        """`ASYA_QUEUE_AUTO_CREATE`, for use without a controller."""
         settings = self._settings
         path = settings.sqlite.path if settings.sqlite is not None else None
         admin = open_admin(settings.transport, sqlite_path=path)
@@ -185,12 +192,13 @@ class Sidecar:
 
     def _listen_to_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._asked_to_stop, number)
+            self._loop.add_signal_handler(number, self.stop, number.name)
 
-    def _asked_to_stop(self, number: signal.Signals) -> None:
+    def stop(self, why: str) -> None:
+        """Drain and end; asked a second time, end at once: whoever asks does not want to wait."""
         if self._end.done():
-            os._exit(EXIT_ASKED)  # the second signal: whoever sends it does not want to wait
-        self._log.info("asked to stop", signal=number.name)
+            os._exit(EXIT_ASKED)
+        self._log.info("asked to stop", why=why)
         self._end.set_result(Exit(EXIT_ASKED))
 
     def _exit(self, code: int, sentence: str) -> None:
@@ -203,6 +211,14 @@ class Sidecar:
         """A task of ours has died: nothing says what else is broken, so the process is replaced, not repaired."""
         self._log.error("fault of the sidecar itself", exc_info=error)
         self._exit(EXIT_FAULT, f"fault of the sidecar itself: {type(error).__name__}: {error}")
+
+    def _callback_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio would only log. A callback that failed has left something half done; the rest is only told."""
+        error = context.get("exception")
+        if error is not None and "handle" in context:
+            self._fault(error)
+        else:
+            self._log.error("asyncio", what=context.get("message"), exc_info=error)
 
     def _runtime_changed(self) -> None:
         if self._runtime.ready:
@@ -229,10 +245,14 @@ class Sidecar:
     def _transport_changed(self, reason: str, sentence: str | None) -> None:
         if sentence is not None:
             self._health.set(reason, sentence)
+            if reason == ACCESS_REFUSED and self._refused_at is None:
+                self._refused_at = self._loop.time()
+                self._loop.call_later(REFUSED_FOR_S, self._check_access, self._refused_at)
+        else:
             if reason == ACCESS_REFUSED:
-                self._loop.call_later(REFUSED_FOR_S, self._check_access, self._metrics.messages_received)
-        elif reason not in (DESTINATION_MISSING, PUBLISH_REFUSED) and (reason != STARTING or self._registered):
-            self._health.clear(reason)
+                self._refused_at = None
+            if reason not in self._sender.troubles and (reason != STARTING or self._registered):
+                self._health.clear(reason)
         self._observe()
 
     def _generation_lost(self, generation: int) -> None:
@@ -241,8 +261,9 @@ class Sidecar:
 
     def _observe(self) -> None:
         """Gauges that follow from the transport's state."""
-        down = not self._transport.reasons.isdisjoint((STARTING, "broker_unreachable", ACCESS_REFUSED))
+        down = not self._transport.reasons.isdisjoint((STARTING, BROKER_UNREACHABLE, ACCESS_REFUSED))
         self._metrics.consuming = self._transport.consuming
+        self._has_consumed = self._has_consumed or self._transport.consuming
         for direction in self._metrics.connection_up:
             self._metrics.connection_up[direction] = not down
 
@@ -251,6 +272,6 @@ class Sidecar:
             limit_s = self._settings.runtime_ready_timeout_s
             self._exit(EXIT_RUNTIME_NOT_READY, f"runtime not ready after {limit_s:g} s: {self._runtime.why}")
 
-    def _check_access(self, _received: int) -> None:
-        if ACCESS_REFUSED in self._transport.reasons and not self._metrics.messages_received:
+    def _check_access(self, refused_at: float) -> None:
+        if self._refused_at == refused_at and not self._has_consumed:
             self._exit(EXIT_ACCESS_REFUSED, f"the {self._transport.kind} broker refuses the credentials")

@@ -11,9 +11,9 @@ from typing import Any, Final
 from asya_sidecar.act.health import Health
 from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.act.tracing import ProcessSpan, SendSpan
-from asya_sidecar.decide.decision import Send
+from asya_sidecar.decide.decision import Rules, Send
 from asya_sidecar.decide.traced import with_traceparent
-from asya_transport.port import Delivery, Outcome, Transport
+from asya_transport.port import DESTINATION_MISSING, PUBLISH_REFUSED, Delivery, Outcome, Transport
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
@@ -22,7 +22,7 @@ LONGEST_MISSING_PAUSE_S: Final = 1.0
 
 
 class Sender:
-    """One per process; `close` ends every wait."""
+    """One per process."""
 
     def __init__(
         self,
@@ -30,21 +30,26 @@ class Sender:
         health: Health,
         metrics: Metrics,
         log: Any,
-        *,
-        actor: str,
-        unknown_actor_wait_s: float,
-        max_bytes: int,
+        rules: Rules,
     ) -> None:
         self._transport = transport
         self._health = health
         self._metrics = metrics
         self._log = log
-        self._sender = f"asya/{actor}"
-        self._unknown_actor_wait_s = unknown_actor_wait_s
-        self._max_bytes = max_bytes
+        self._sender = f"asya/{rules.settings.actor_name}"
+        self._unknown_actor_wait_s = rules.settings.unknown_actor_wait_s
+        self._max_bytes = rules.reader_bytes
         self._loop = asyncio.get_running_loop()
+        self._absent: dict[str, tuple[float, float]] = {}
+        """Queues of actors seen missing: since when, and when last."""
         self._missing: set[str] = set()
         self._refused: set[str] = set()
+
+    @property
+    def troubles(self) -> frozenset[str]:
+        """Reasons for not being ready that hold because of sends under way."""
+        known = ((self._missing, DESTINATION_MISSING), (self._refused, PUBLISH_REFUSED))
+        return frozenset(reason for queues, reason in known if queues)
 
     async def send(
         self, delivery: Delivery, sends: Sequence[Send], span: ProcessSpan | None = None
@@ -72,6 +77,8 @@ class Sender:
                 if not verdict:
                     given_up.append(send)
                     continue
+            if self._absent:
+                self._absent.pop(send.queue, None)
             self._metrics.sent(send.queue, send.message_type, self._loop.time() - began, len(send.body))
         return tuple(given_up)
 
@@ -101,7 +108,7 @@ class Sender:
         while outcome is not Outcome.CONFIRMED:
             missing = outcome is Outcome.UNROUTABLE
             if missing and send.actor is not None:
-                if self._loop.time() - began >= self._unknown_actor_wait_s:
+                if self._absent_for_s(send.queue, began) >= self._unknown_actor_wait_s:
                     return False
             else:
                 self._report(send, outcome)
@@ -114,18 +121,27 @@ class Sender:
         self._healed(send)
         return True
 
+    def _absent_for_s(self, queue: str, began: float) -> float:
+        """How long this queue has been seen missing without a gap as long as the wait; the first send waits for all."""
+        now = self._loop.time()
+        wait_s = self._unknown_actor_wait_s
+        self._absent = {name: seen for name, seen in self._absent.items() if now - seen[1] <= wait_s}
+        since = min(began, self._absent.get(queue, (began, now))[0])
+        self._absent[queue] = (since, now)
+        return now - since
+
     def _report(self, send: Send, outcome: Outcome) -> None:
         self._metrics.failed("transport_error")
         self._log.debug("send not confirmed", destination=send.queue, outcome=outcome.value, envelope_id=send.id)
         if outcome is Outcome.UNROUTABLE:
             self._missing.add(send.queue)
-            self._health.set("destination_missing", f"there is no queue {send.queue}; a message for it is held")
+            self._health.set(DESTINATION_MISSING, f"there is no queue {send.queue}; a message for it is held")
         elif outcome is Outcome.REFUSED:
             self._refused.add(send.queue)
-            self._health.set("publish_refused", f"the broker refuses a message for {send.queue}; it is held")
+            self._health.set(PUBLISH_REFUSED, f"the broker refuses a message for {send.queue}; it is held")
 
     def _healed(self, send: Send) -> None:
-        for queues, reason in ((self._missing, "destination_missing"), (self._refused, "publish_refused")):
+        for queues, reason in ((self._missing, DESTINATION_MISSING), (self._refused, PUBLISH_REFUSED)):
             if send.queue in queues:
                 queues.discard(send.queue)
                 if not queues and reason not in self._transport.reasons:

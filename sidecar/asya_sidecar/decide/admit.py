@@ -60,14 +60,17 @@ def admit(rules: Rules, envelope: Envelope, deliveries: int, now: datetime) -> C
     return _call(rules, envelope, deadline, now)
 
 
-def _call(rules: Rules, envelope: Envelope, deadline: datetime | None, now: datetime) -> Call:
+def _call(rules: Rules, envelope: Envelope, deadline: datetime | None, now: datetime) -> Call | Decision:
     own = rules.settings.actor_name
     limit_s = rules.settings.actor_timeout_s
     if deadline is not None:
         limit_s = min(limit_s, (deadline - now).total_seconds())
     status = envelope.status.handed_over(own, now)
     handed = replace(envelope, status=status)
-    return Call(handed, envelopes.encode(handed), limit_s, status.attempt, now)
+    body = envelopes.encode(handed)
+    if len(body) > rules.reader_bytes:
+        return ends.too_large_input(rules, envelope, now)
+    return Call(handed, body, limit_s, status.attempt, now)
 
 
 def is_expired(deadline: datetime | None, moment: datetime) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from asya_schemas import limits
+from asya_schemas import limits, policies
 from asya_schemas.envelope import Envelope
 from asya_schemas.errors import ErrorInfo
 from asya_sidecar.settings.model import Settings
@@ -59,6 +59,18 @@ class Rules:
             reader = transport_bytes
             made = min(made, reader - limits.HEAD_ALLOWANCE_BYTES)
         return cls(settings, settings.sink_queue, settings.sump_queue, made, reader, max_delay_s)
+
+
+def too_long_waits(rules: Rules) -> list[str]:
+    """A sentence for each policy that asks for longer waits than the transport can keep; they are cut."""
+    longest_s = rules.max_delay_s
+    if longest_s is None:
+        return []
+    return [
+        f"policy {name} may wait {policies.longest_delay(policy):g} s, the transport at most {longest_s:g} s: waits are cut"
+        for name, policy in rules.settings.policies.items()
+        if policies.longest_delay(policy) > longest_s
+    ]
 
 
 @dataclass(frozen=True, slots=True)

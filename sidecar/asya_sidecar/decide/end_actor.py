@@ -36,7 +36,6 @@ class EndCall:
     envelope: Envelope
     body: bytes
     limit_s: float
-    attempt: int
 
 
 def admit(rules: Rules, body: bytes, message_id: str | None, deliveries: int, now: datetime) -> EndCall | Decision:
@@ -55,7 +54,7 @@ def admit(rules: Rules, body: bytes, message_id: str | None, deliveries: int, no
     if headers.TRACE_ID not in envelope.headers:
         envelope = envelopes.stamped(envelope)
         body = envelopes.encode(envelope)
-    return EndCall(envelope, body, settings.actor_timeout_s, envelope.status.attempt_at(settings.actor_name))
+    return EndCall(envelope, body, settings.actor_timeout_s)
 
 
 def _dead(rules: Rules, envelope: Envelope, body: bytes, deliveries: int) -> Decision:
@@ -75,7 +74,7 @@ def decide(rules: Rules, call: EndCall, reply: Reply, deliveries: int) -> Decisi
                 return _again(ErrorInfo("ProtocolError", str(problem)), "protocol_error")
             report = report_of(rules, call.envelope, answer, deliveries)
             return Decision(
-                "paused" if report.kind == "paused" else "end_consumed", report=report, frames=answer is not None
+                "paused" if report.kind == "paused" else "end_consumed", report=report, frames=int(answer is not None)
             )
         case Raised(error):
             return replace(_again(error, "runtime_error"), runtime_error="exception")

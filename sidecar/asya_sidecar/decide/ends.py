@@ -7,8 +7,8 @@ Everything to the sink is the input with a status; everything to the sump is an 
 from dataclasses import replace
 from datetime import datetime
 
-from asya_schemas import durations, headers, salvage
 from asya_schemas import failure as failures
+from asya_schemas import headers, salvage
 from asya_schemas.envelope import Envelope, encode
 from asya_schemas.errors import ErrorInfo
 from asya_schemas.refusal import Refused
@@ -130,7 +130,7 @@ def malformed(rules: Rules, body: bytes, message_id: str | None, refusal: Refuse
 
 def late(limit_s: float) -> ErrorInfo:
     """The error of a call that ran past its limit."""
-    return ErrorInfo("DeadlineExceeded", f"Runtime timeout exceeded after {durations.format_duration(limit_s)}")
+    return ErrorInfo("DeadlineExceeded", f"Runtime timeout exceeded after {round(limit_s, 3):g}s")
 
 
 def gone(message: str) -> Decision:

@@ -25,6 +25,7 @@ from asya_sidecar.decide.answer import (
     Streamed,
     TooLarge,
     Whole,
+    has_more_frames,
 )
 from asya_sidecar.decide.decision import EXIT_TIMEOUT, Decision, Rules, Send, Settle
 
@@ -67,6 +68,9 @@ def decide(rules: Rules, call: Call, reply: Reply, now: datetime, factor: float,
 
 def _frames(rules: Rules, call: Call, reply: Whole | Streamed, now: datetime) -> Decision:
     """O1, with O13, O14 and the sump in a route (O19)."""
+    allowed = rules.settings.max_frames
+    if isinstance(reply, Whole) and has_more_frames(reply.body, allowed):
+        return _too_large(rules, call, f"more than {allowed} frames", now)
     try:
         if isinstance(reply, Whole):
             frames = read_answer(reply.body, call.envelope)
@@ -76,8 +80,8 @@ def _frames(rules: Rules, call: Call, reply: Whole | Streamed, now: datetime) ->
         return _protocol_error(rules, call, str(error), now)
     if not frames:
         return ends.aborted(rules, call.envelope, now)
-    if len(frames) > rules.settings.max_frames:
-        return _too_large(rules, call, f"{len(frames)} frames, allowed are {rules.settings.max_frames}", now)
+    if len(frames) > allowed:
+        return _too_large(rules, call, f"more than {allowed} frames", now)
     made = made_of(ends.leaving(call.envelope), frames)
     sends = []
     routed_to_sump: ErrorInfo | None = None

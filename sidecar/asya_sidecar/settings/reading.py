@@ -131,7 +131,8 @@ class _Reading:
             return None
         name, text = given or (row.name, row.default or "")
         try:
-            value = row.kind.parse(text.strip())
+            # A secret may begin or end with a blank; anything else may not.
+            value = row.kind.parse(text if row.secret else text.strip())
         except ValueError:
             self._refuse(row.name, row.kind.allowed)
             return None

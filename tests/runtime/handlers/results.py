@@ -121,7 +121,7 @@ VALUES = {
     "set": lambda: {3, 1, 2},
     "set_mixed": lambda: {"a", 1},
     "frozenset": lambda: frozenset(["b", "a"]),
-    "keys": lambda: {1: "int", 1.5: "float", True: "bool", None: "none", "t": "text"},
+    "keys": lambda: {1: "int", 1.5: "float", False: "bool", None: "none", "t": "text"},
     "pydantic2": LooksLikePydantic2,
     "pydantic1": LooksLikePydantic1,
     "nested": lambda: {"order": Order(1), "ids": [uuid.UUID(int=1)], "raw": b"x"},

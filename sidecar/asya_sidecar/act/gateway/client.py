@@ -5,14 +5,17 @@ made twice, so one that met a connection which the other side had just closed is
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import h11
 import msgspec
 
+from asya_sidecar.act.gateway.apart import apart
 from asya_sidecar.act.gateway.token import Token
 
 READ_BYTES = 65_536
@@ -111,7 +114,23 @@ class Client:
     async def _connect(self) -> "_Connection":
         if self._tls and self._ssl is None:
             self._ssl = ssl.create_default_context()
-        return _Connection(*await asyncio.open_connection(self._host, self._port, ssl=self._ssl, limit=READ_BYTES))
+        name = self._host if self._tls else None
+        trouble = OSError("it has no address")
+        for address in await self._addresses():
+            try:
+                streams = await asyncio.open_connection(
+                    address, self._port, ssl=self._ssl, server_hostname=name, limit=READ_BYTES
+                )
+            except OSError as error:
+                trouble = error
+            else:
+                return _Connection(*streams)
+        raise trouble
+
+    async def _addresses(self) -> list[str]:
+        """All addresses of the host, without repeats; given an address, asyncio does not resolve anything itself."""
+        found = await apart(partial(socket.getaddrinfo, self._host, self._port, type=socket.SOCK_STREAM))
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
     async def _headers(self, body: bytes) -> list[tuple[str, str]]:
         headers = [("Host", self._authority), ("User-Agent", "asya-sidecar"), ("Accept", "application/json")]
@@ -168,8 +187,8 @@ class _Connection:
         return Answer(response.status_code, content_type.partition(b";")[0].decode("latin-1").strip(), b"".join(chunks))
 
     def close(self) -> None:
-        """Close it without waiting."""
-        self._writer.close()
+        """End it at once: what was to be said was said, and a farewell by TLS could take half a minute."""
+        self._writer.transport.abort()
 
     async def _receive(self) -> None:
         data = await self._reader.read(READ_BYTES)

@@ -4,6 +4,7 @@
 `is_stopped` before a slow call. See __init__.py for the parts.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ class Gateway:
         """Send what waits, for at most so long, and end."""
         await self._outbox.close(within_s)
         self._client.close()
+        await asyncio.sleep(0)  # sockets are closed in the loop's next turn, which the caller may not let it have
 
     def progress(
         self,
@@ -111,7 +113,11 @@ class Gateway:
         self._metrics.gateway_report(kind, "sent" if settled else "failed")
         if not settled:
             self._log.warning(
-                "the gateway has not settled a final report", envelope_id=envelope.id, kind=kind, reason=trouble
+                "the gateway has not settled a final report",
+                envelope_id=envelope.id,
+                trace_id=envelope.trace_id,
+                kind=kind,
+                reason=trouble,
             )
         return settled
 

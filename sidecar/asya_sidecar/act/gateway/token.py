@@ -5,9 +5,11 @@ happens in a thread, because a message path may not wait for a disk. The token i
 logged.
 """
 
-import asyncio
 import time
+from functools import partial
 from pathlib import Path
+
+from asya_sidecar.act.gateway.apart import apart
 
 LOOK_EVERY_S = 1.0
 
@@ -26,7 +28,7 @@ class Token:
         """The token as of at most 1 s ago; the last one known when the file cannot be read now."""
         if self._file is not None and time.monotonic() - self._looked_at >= self._look_every_s:
             self._looked_at = time.monotonic()
-            await asyncio.to_thread(self._look, self._file)
+            await apart(partial(self._look, self._file))
         return self._text
 
     def _look(self, file: Path) -> None:

@@ -2,7 +2,8 @@
 
 `shared_node()` is one node for all tests of a process (with xdist: of a worker), started when the first test asks for it; each test takes
 a virtual host of its own. Tests that kill or freeze the broker start a `Node` for themselves. `ASYA_TEST_RABBITMQ_URL` names another broker for
-the former (management interface on port 15672, or at `ASYA_TEST_RABBITMQ_MANAGEMENT`).
+the former (with its management interface on port 15672, or at
+`ASYA_TEST_RABBITMQ_MANAGEMENT`).
 
 Nothing outlives the tests: a node is killed when it is closed, and a guard process kills it when its pytest has died.
 """
@@ -36,8 +37,8 @@ from tests.support.wait import until
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 USER = PASSWORD = "guest"  # the broker's own first user; it may enter from this machine only
-ADVANCED = "[{rabbit, [{quorum_tick_interval, 300}]}].\n"
-# Figures of the management interface are then at most 0.3 s old.
+# Figures of the management interface are at most 0.3 s old; a dead letter without a queue is tried again after 1 s, not after 3 minutes.
+ADVANCED = "[{rabbit, [{quorum_tick_interval, 300}, {dead_letter_worker_publisher_confirm_timeout, 1000}]}].\n"
 CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{port}
 management.tcp.ip = 127.0.0.1

@@ -1,9 +1,8 @@
 """A private RabbitMQ for tests: Debian's `rabbitmq-server` on free ports, with its data in a temporary folder.
 
 `shared_node()` is one node for all tests of a process (with xdist: of a worker), started when the first test asks for it; each test takes
-a virtual host of its own. Tests that kill or freeze the broker start a `Node` for themselves. `ASYA_TEST_RABBITMQ_URL` names another broker for
-the former (with its management interface on port 15672, or at
-`ASYA_TEST_RABBITMQ_MANAGEMENT`).
+a virtual host of its own. `ASYA_TEST_RABBITMQ_URL` names another broker for them, with its management interface on port 15672, or at
+`ASYA_TEST_RABBITMQ_MANAGEMENT`. Tests that kill or freeze the broker start a `Node` for themselves.
 
 Nothing outlives the tests: a node is killed when it is closed, and a guard process kills it when its pytest has died.
 """
@@ -128,9 +127,11 @@ class Broker:
         """Make it, or give it another password."""
         self.ask("PUT", f"users/{name}", {"password": password, "tags": ""})
 
-    def connections(self, vhost: str) -> list[str]:
-        """Names of the open ones."""
-        return [found["name"] for found in self.ask("GET", f"vhosts/{vhost}/connections") or []]
+    def disconnect(self, vhost: str) -> None:
+        """Close every connection that clients have there, as an operator can."""
+        found = until(lambda: self.ask("GET", f"vhosts/{vhost}/connections"), what="connections are listed")
+        for connection in found:
+            self.ask("DELETE", f"connections/{quote(connection['name'])}")
 
 
 class Node(Broker):
@@ -226,6 +227,11 @@ class Node(Broker):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, how)
         process.wait(60)
+
+    def control(self, *arguments: str) -> None:
+        """`rabbitmqctl`."""
+        command = [str(SERVER.with_name("rabbitmqctl")), "-n", self._environ["RABBITMQ_NODENAME"], *arguments]
+        subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=60)
 
     def freeze(self) -> None:
         """Answers nothing any more, and its connections stay."""

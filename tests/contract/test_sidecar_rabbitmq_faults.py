@@ -75,7 +75,7 @@ def test_row_36_a_changed_password_is_read_from_its_file() -> None:
         own.adopt(sidecar)
         sidecar.ready()
         own.broker.add_user(user, "second-s3cret")
-        own.broker.disconnect(own.vhost)
+        own.broker.disconnect(own.vhost, user)
         until(lambda: sidecar.reasons == ["access_refused"], 15, what="not ready")
         password.write_text("second-s3cret\n")
         until(lambda: sidecar.get("/readyz")[0] == 200, 15, what="consuming again")

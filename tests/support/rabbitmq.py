@@ -127,11 +127,12 @@ class Broker:
         """Make it, or give it another password."""
         self.ask("PUT", f"users/{name}", {"password": password, "tags": ""})
 
-    def disconnect(self, vhost: str) -> None:
-        """Close every connection that clients have there, as an operator can."""
+    def disconnect(self, vhost: str, user: str) -> None:
+        """Close every connection that this user has there, as an operator can."""
         found = until(lambda: self.ask("GET", f"vhosts/{vhost}/connections"), what="connections are listed")
         for connection in found:
-            self.ask("DELETE", f"connections/{quote(connection['name'])}")
+            if connection["user"] == user:
+                self.ask("DELETE", f"connections/{quote(connection['name'])}")
 
 
 class Node(Broker):

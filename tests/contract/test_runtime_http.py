@@ -93,9 +93,9 @@ def test_calls_wait_in_order_of_arrival(runtime: RuntimeProcess) -> None:
 
 def test_a_call_that_waited_until_its_time_is_nearly_over_is_not_made(runtime: RuntimeProcess) -> None:
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(runtime.call, {"do": "sleep", "for_s": 1.0})
+        first = pool.submit(runtime.call, {"do": "sleep", "for_s": 3.0})
         until(lambda: runtime.request("GET", "/healthz").json["busy"], what="busy")
-        second = runtime.call({"do": "one"}, deadline_ms=1500)
+        second = runtime.call({"do": "one"}, deadline_ms=2000)
         assert (second.status, second.json["error"]) == (503, "http_error")
         assert first.result().status == 200
     assert runtime.call({"do": "one"}, deadline_ms=900).status == 200  # short, but it did not wait

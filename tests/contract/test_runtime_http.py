@@ -93,6 +93,7 @@ def test_calls_wait_in_order_of_arrival(runtime: RuntimeProcess) -> None:
 
 def test_a_call_that_waited_until_its_time_is_nearly_over_is_not_made(runtime: RuntimeProcess) -> None:
     with ThreadPoolExecutor(1) as pool:
+        until(lambda: not runtime.request("GET", "/healthz").json["busy"], what="idle")
         first = pool.submit(runtime.call, {"do": "sleep", "for_s": 3.0})
         until(lambda: runtime.request("GET", "/healthz").json["busy"], what="busy")
         second = runtime.call({"do": "one"}, deadline_ms=2000)

@@ -1,9 +1,12 @@
 """How much is in hand (contract: sidecar, Situations 38, 39)."""
 
+import pytest
+
 from tests.support.sidecar_process import envelope, mesh
 from tests.support.wait import until
 
 
+@pytest.mark.alone
 def test_row_38_a_fast_handler_gets_the_largest_window() -> None:
     with mesh() as own:
         for number in range(1000):

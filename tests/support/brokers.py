@@ -36,6 +36,8 @@ class Broker(Protocol):
     """Counted deliveries of a message before it is a dead letter."""
     returned_at_most: int
     """Largest count of a message that was only ever returned uncounted."""
+    remakes_dead_letter_queue: bool
+    """A removed dead-letter queue is made again by the broker itself; else the message waits until somebody declares it."""
 
     def transport(self, *, publish_timeout_s: float = 30.0) -> Transport:
         """A client that refuses bodies above 1000 bytes, not started."""
@@ -63,6 +65,7 @@ class Memory:
 
     delivered_at_most = DELIVERY_LIMIT
     returned_at_most = 1
+    remakes_dead_letter_queue = True
 
     def __init__(self, _folder: Path) -> None:
         self._broker = MemoryBroker(max_message_bytes=1000)
@@ -85,6 +88,7 @@ class Sqlite:
 
     delivered_at_most = DELIVERY_LIMIT
     returned_at_most = 1
+    remakes_dead_letter_queue = True
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "mesh.db"
@@ -116,6 +120,7 @@ class Rabbitmq:
 
     delivered_at_most = DELIVERY_LIMIT + 1  # the limit counts returns: the first delivery is free
     returned_at_most = 2  # before RabbitMQ 4.3 every second return is a new message, which begins to count anew
+    remakes_dead_letter_queue = False
 
     def __init__(self, _folder: Path) -> None:
         node = shared_node()

@@ -1,7 +1,7 @@
 """The frames of every hop, as bytes: publish, confirm, deliver, settle.
 
-Pure. Everything else that AMQP 0-9-1 knows is left to pika. Measured per hop against pika's own path (method objects, property
-objects, callback tables): 30 us instead of 190 us.
+Pure. Everything else that AMQP 0-9-1 knows is left to pika. Written by hand to keep method objects, property objects and callback
+tables off the hop path; tests hold every byte to pika's own reading and writing.
 """
 
 import struct

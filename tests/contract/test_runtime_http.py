@@ -99,6 +99,7 @@ def test_a_call_that_waited_until_its_time_is_nearly_over_is_not_made(runtime: R
         second = runtime.call({"do": "one"}, deadline_ms=2000)
         assert (second.status, second.json["error"]) == (503, "http_error")
         assert first.result().status == 200
+    until(lambda: not runtime.request("GET", "/healthz").json["busy"], what="idle")
     assert runtime.call({"do": "one"}, deadline_ms=900).status == 200  # short, but it did not wait
 
 

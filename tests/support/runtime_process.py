@@ -290,8 +290,9 @@ class RuntimeProcess:
         return (self.output / "stdout").read_text(errors="replace")
 
     def log(self) -> list[dict[str, Any]]:
-        """Its log lines; what else is on stderr is the user's."""
-        return [json.loads(line) for line in self.stderr().splitlines() if line.startswith('{"time"')]
+        """Its log lines, but for one that is being written; what else is on stderr is the user's."""
+        whole = self.stderr().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith('{"time"')]
 
     def log_of(self, envelope_id: str) -> dict[str, Any]:
         """The one line of one call."""

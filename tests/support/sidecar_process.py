@@ -246,7 +246,7 @@ class Mesh:
 
     def timed_calls(self) -> list[tuple[float, Any]]:
         """The same with the wall clock of each call's begin."""
-        return [tuple(json.loads(line)) for line in self.calls_path.read_text().splitlines()]
+        return [tuple(json.loads(line)) for line in self.calls_path.read_text().rpartition("\n")[0].splitlines()]
 
     def is_gone(self, actor: str = "a") -> bool:
         """Nothing is left in the queue of `actor`, in whatever state."""

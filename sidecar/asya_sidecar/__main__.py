@@ -59,7 +59,9 @@ def main() -> int:
 async def live(settings: Settings, log: Any, metrics: Metrics, health: Health) -> Exit:
     """Until the end, inside the event loop."""
     path = settings.sqlite.path if settings.sqlite is not None else None
-    transport = open_transport(settings.transport, sqlite_path=path)
+    transport = open_transport(
+        settings.transport, sqlite_path=path, rabbitmq=settings.rabbitmq, name=f"asya {settings.actor_name}"
+    )
     return await Sidecar(settings, transport, log, metrics, health).run()
 
 

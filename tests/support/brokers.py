@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from asya_transport.admin import Admin
+from asya_transport.admin import Admin, Counts
 from asya_transport.memory import MemoryBroker
 from asya_transport.memory_admin import MemoryAdmin
-from asya_transport.port import Delivery, Outcome, Transport
+from asya_transport.port import DELIVERY_LIMIT, Delivery, Outcome, Transport
+from asya_transport.rabbitmq.admin import RabbitmqAdmin
+from asya_transport.rabbitmq.transport import RabbitmqTransport
 from asya_transport.sqlite.admin import SqliteAdmin
 from asya_transport.sqlite.store import Store
 from asya_transport.sqlite.transport import SqliteTransport
+from tests.support.rabbitmq import shared_node
+from tests.support.tcp_proxy import TcpProxy
 
-KINDS = ("memory", "sqlite")
+KINDS = ("memory", "sqlite", "rabbitmq")
 NEVER_MS = 1 << 60
 
 
@@ -27,6 +32,12 @@ class Broker(Protocol):
     """A running broker with queues `q` and `r`."""
 
     admin: Admin
+    delivered_at_most: int
+    """Counted deliveries of a message before it is a dead letter."""
+    returned_at_most: int
+    """Largest count of a message that was only ever returned uncounted."""
+    remakes_dead_letter_queue: bool
+    """A removed dead-letter queue is made again by the broker itself; else the message waits until somebody declares it."""
 
     def transport(self, *, publish_timeout_s: float = 30.0) -> Transport:
         """A client that refuses bodies above 1000 bytes, not started."""
@@ -52,6 +63,10 @@ class Broker(Protocol):
 class Memory:
     """The broker in memory."""
 
+    delivered_at_most = DELIVERY_LIMIT
+    returned_at_most = 1
+    remakes_dead_letter_queue = True
+
     def __init__(self, _folder: Path) -> None:
         self._broker = MemoryBroker(max_message_bytes=1000)
         self.admin: Admin = MemoryAdmin(self._broker)
@@ -70,6 +85,10 @@ class Memory:
 
 class Sqlite:
     """A mesh file."""
+
+    delivered_at_most = DELIVERY_LIMIT
+    returned_at_most = 1
+    remakes_dead_letter_queue = True
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "mesh.db"
@@ -96,9 +115,45 @@ class Sqlite:
         self.admin.close()
 
 
+class Rabbitmq:
+    """A virtual host of a real RabbitMQ; clients reach it through a proxy, which can be closed. A few delay tiers are enough."""
+
+    delivered_at_most = DELIVERY_LIMIT + 1  # the limit counts returns: the first delivery is free
+    returned_at_most = 2  # before RabbitMQ 4.3 every second return is a new message, which begins to count anew
+    remakes_dead_letter_queue = False
+
+    def __init__(self, _folder: Path) -> None:
+        node = shared_node()
+        self._vhost = node.vhost()
+        straight = node.address(
+            self._vhost.__enter__(), delay_tiers=(("200ms", 0.2), ("500ms", 0.5), ("1s", 1), ("1m", 60))
+        )
+        self.admin: Admin = RabbitmqAdmin(straight, management_url=node.management_url)
+        self._proxy = TcpProxy(straight.hosts[0], straight.port)
+        self._address = replace(straight, hosts=("127.0.0.1",), port=self._proxy.port)
+        self.stop, self.begin, self.cut = self._proxy.stop, self._proxy.begin, self._proxy.cut
+
+    def transport(self, *, publish_timeout_s: float = 30.0) -> Transport:
+        return RabbitmqTransport(self._address, max_message_bytes=1000, publish_timeout_s=publish_timeout_s)
+
+    def close(self) -> None:
+        self.admin.close()
+        self._proxy.stop()
+        self._vhost.__exit__(None, None, None)
+
+
+def same(found: Mapping[str, Counts], expected: Mapping[str, Counts]) -> bool:
+    """Equal, except for what the broker does not say."""
+    return found.keys() == expected.keys() and all(
+        mine is None or mine == other
+        for queue, counts in found.items()
+        for mine, other in zip(astuple(counts), astuple(expected[queue]), strict=True)
+    )
+
+
 def make(kind: str, folder: Path) -> Broker:
     """A broker of this kind; call it on a running loop."""
-    kinds: dict[str, Callable[[Path], Broker]] = {"memory": Memory, "sqlite": Sqlite}
+    kinds: dict[str, Callable[[Path], Broker]] = {"memory": Memory, "sqlite": Sqlite, "rabbitmq": Rabbitmq}
     return kinds[kind](folder)
 
 
@@ -171,6 +226,13 @@ class Scene:
         """One more client, started."""
         self._clients.append(Client(self.broker.transport(publish_timeout_s=publish_timeout_s)))
         return self._clients[-1]
+
+    async def counts(self, queue: str, expected: Counts) -> None:
+        """Wait until the queue holds so much; what a broker tells may lag behind a little."""
+        await holds(
+            lambda: same({queue: self.admin.counts(queue)}, {queue: expected}),
+            f"{queue} is to hold {expected}; holds {self.admin.counts(queue)}",
+        )
 
     async def close(self) -> None:
         for client in self._clients:

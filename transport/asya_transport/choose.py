@@ -9,12 +9,15 @@ from pathlib import Path
 
 from asya_transport.admin import Admin
 from asya_transport.port import Transport
+from asya_transport.rabbitmq.address import RabbitmqAddress
 
-KINDS = ("memory", "sqlite")
+KINDS = ("memory", "sqlite", "rabbitmq")
 
 
-def open_transport(kind: str, *, sqlite_path: Path | None = None) -> Transport:
-    """A transport that is not started yet.
+def open_transport(
+    kind: str, *, sqlite_path: Path | None = None, rabbitmq: RabbitmqAddress | None = None, name: str = "asya"
+) -> Transport:
+    """A transport that is not started yet; `name` is what a broker shows its operators.
 
     Raises:
         ValueError: unknown kind, or a setting of that kind is missing.
@@ -23,6 +26,10 @@ def open_transport(kind: str, *, sqlite_path: Path | None = None) -> Transport:
         from asya_transport.sqlite.transport import SqliteTransport
 
         return SqliteTransport(sqlite_path)
+    if kind == "rabbitmq" and rabbitmq is not None:
+        from asya_transport.rabbitmq.transport import RabbitmqTransport
+
+        return RabbitmqTransport(rabbitmq, name=name)
     if kind == "memory":
         from asya_transport.memory import MemoryBroker
 
@@ -30,7 +37,7 @@ def open_transport(kind: str, *, sqlite_path: Path | None = None) -> Transport:
     raise ValueError(_why_not(kind))
 
 
-def open_admin(kind: str, *, sqlite_path: Path | None = None) -> Admin:
+def open_admin(kind: str, *, sqlite_path: Path | None = None, rabbitmq: RabbitmqAddress | None = None) -> Admin:
     """The synchronous side of the same broker.
 
     Raises:
@@ -41,10 +48,16 @@ def open_admin(kind: str, *, sqlite_path: Path | None = None) -> Admin:
         from asya_transport.sqlite.admin import SqliteAdmin
 
         return SqliteAdmin(sqlite_path)
+    if kind == "rabbitmq" and rabbitmq is not None:
+        from asya_transport.rabbitmq.admin import RabbitmqAdmin
+
+        return RabbitmqAdmin(rabbitmq)
     raise ValueError(_why_not(kind))
 
 
 def _why_not(kind: str) -> str:
     if kind == "sqlite":
         return "transport sqlite needs a file: set sqlite_path"
+    if kind == "rabbitmq":
+        return "transport rabbitmq needs an address: set rabbitmq"
     return f"unknown transport {kind!r}; choose one of {', '.join(KINDS)}"

@@ -206,6 +206,7 @@ class MemoryTransport:
         trace_id: str | None = None,
         sender: str | None = None,
         delay_s: float = 0.0,
+        longest_s: float | None = None,  # noqa: ARG002 - waits are exact here
     ) -> asyncio.Future[Outcome]:
         """Store it in the next round of the loop: an answer is never there before the question's caller has gone on."""
         future: asyncio.Future[Outcome] = self._loop.create_future()

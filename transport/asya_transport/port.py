@@ -149,8 +149,11 @@ class Transport(Protocol):
         trace_id: str | None = None,
         sender: str | None = None,
         delay_s: float = 0.0,
+        longest_s: float | None = None,
     ) -> asyncio.Future[Outcome]:
-        """Store a message; with `delay_s` it is not handed out earlier than that."""
+        """Store a message; with `delay_s` it is handed out after that time, which a broker with fixed delays may round, but never to
+        more than `longest_s`.
+        """
         ...
 
     def alive(self, delivery: Delivery) -> bool:

@@ -76,6 +76,7 @@ class Sidecar:
         self._registered = False
         self._has_consumed = False
         self._refused_at: float | None = None
+        self._refused_why = ""
         self._declaring: asyncio.Task[None] | None = None
 
     # building
@@ -183,7 +184,7 @@ class Sidecar:
     def _declare(self) -> None:
         settings = self._settings
         path = settings.sqlite.path if settings.sqlite is not None else None
-        admin = open_admin(settings.transport, sqlite_path=path)
+        admin = open_admin(settings.transport, sqlite_path=path, rabbitmq=settings.rabbitmq)
         for queue in (settings.queue, settings.sink_queue, settings.sump_queue):
             admin.declare(queue)
         admin.close()
@@ -245,6 +246,8 @@ class Sidecar:
     def _transport_changed(self, reason: str, sentence: str | None) -> None:
         if sentence is not None:
             self._health.set(reason, sentence)
+            if reason == ACCESS_REFUSED:
+                self._refused_why = sentence
             if reason == ACCESS_REFUSED and self._refused_at is None:
                 self._refused_at = self._loop.time()
                 self._loop.call_later(REFUSED_FOR_S, self._check_access, self._refused_at)
@@ -274,4 +277,4 @@ class Sidecar:
 
     def _check_access(self, refused_at: float) -> None:
         if self._refused_at == refused_at and not self._has_consumed:
-            self._exit(EXIT_ACCESS_REFUSED, f"the {self._transport.kind} broker refuses the credentials")
+            self._exit(EXIT_ACCESS_REFUSED, f"the {self._transport.kind} broker refuses access: {self._refused_why}")

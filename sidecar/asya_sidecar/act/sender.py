@@ -100,6 +100,7 @@ class Sender:
             trace_id=send.trace_id,
             sender=self._sender,
             delay_s=send.delay_s,
+            longest_s=send.longest_s,
         )
 
     async def _insist(self, delivery: Delivery, send: Send, outcome: Outcome, began: float) -> bool | None:

@@ -87,6 +87,8 @@ class Send:
     """What `body` encodes, where something may still be changed in it; None for an error envelope."""
     actor: str | None = None
     """Set when the destination was named by a route: it may have no queue, which is waited for and then given up (O19)."""
+    longest_s: float | None = None
+    """No wait may be rounded up beyond this: the policy's `maxInterval`."""
 
 
 @dataclass(frozen=True, slots=True)

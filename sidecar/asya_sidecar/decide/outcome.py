@@ -170,7 +170,17 @@ def _again(
     body = ends.fitting(rules, envelope, error)
     if body is None:
         return ends.too_large_input(rules, call.envelope, now)
-    send = Send(settings.queue, body, envelope.id, envelope.trace_id, "retry", verdict.delay_s, envelope)
+    longest_s = verdict.policy.max_interval_s
+    send = Send(
+        settings.queue,
+        body,
+        envelope.id,
+        envelope.trace_id,
+        "retry",
+        verdict.delay_s,
+        envelope,
+        longest_s=longest_s,
+    )
     return Decision("retried", (send,), error=error, progress="retrying")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from asya_schemas import names
 from asya_schemas.policies import RetryPolicy, Rule
+from asya_transport.rabbitmq.address import RabbitmqAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,36 +19,6 @@ class Address:
 
     host: str
     port: int
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerUrl:
-    """The parts of `ASYA_RABBITMQ_URL`; None where the address says nothing."""
-
-    tls: bool
-    host: str
-    port: int | None
-    vhost: str | None
-    username: str | None
-    password: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RabbitmqSettings:
-    """How to reach RabbitMQ. The password stands in one of two members; the file is read again at every connection."""
-
-    hosts: tuple[str, ...]
-    port: int
-    vhost: str
-    username: str
-    password: str | None = field(repr=False)
-    password_file: Path | None
-    tls: bool
-    tls_ca_file: Path | None
-    tls_server_name: str | None
-    tls_insecure: bool
-    delay_tiers: tuple[tuple[str, float], ...]
-    """(text that names the tier, seconds), ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +83,7 @@ class Settings:
     queue_auto_create: bool
     gateway: GatewaySettings | None
     """None: reports are off."""
-    rabbitmq: RabbitmqSettings | None
+    rabbitmq: RabbitmqAddress | None
     """Exactly one of the three is set, by `transport`."""
     sqs: SqsSettings | None
     sqlite: SqliteSettings | None

@@ -14,18 +14,16 @@ from asya_schemas import names
 from asya_schemas.policies import PolicyError, RetryPolicy, Rule, parse_policies, parse_rules
 from asya_sidecar.settings import values
 from asya_sidecar.settings.model import (
-    BrokerUrl,
     ConfigurationError,
     GatewaySettings,
-    RabbitmqSettings,
     Settings,
     SqliteSettings,
     SqsSettings,
 )
 from asya_sidecar.settings.variables import READ_BY_OTHERS, TRANSPORTS, VARIABLES, Variable
+from asya_transport.rabbitmq.address import AMQP_PORT, AMQPS_PORT, BrokerUrl, RabbitmqAddress
 
 SHOWN_VALUE_CHARACTERS = 200
-AMQP_PORT, AMQPS_PORT = 5672, 5671
 # SQS ends visibility at 12 h whatever is renewed; an hour is left for sends and settlement.
 SQS_LONGEST_CALL_S = 39_600
 MASK = "***"
@@ -180,7 +178,7 @@ class _Reading:
         token, token_file = self["GATEWAY_CALLBACK_TOKEN"], self["GATEWAY_CALLBACK_TOKEN_FILE"]
         return GatewaySettings(self["GATEWAY_URL"], token, None if token else token_file, self["CANCEL_CHECK"])
 
-    def _rabbitmq(self) -> RabbitmqSettings:
+    def _rabbitmq(self) -> RabbitmqAddress:
         url: BrokerUrl | None = self["RABBITMQ_URL"]
         tls = url.tls if url else bool(self["RABBITMQ_TLS"])
         username = (url and url.username) or self["RABBITMQ_USERNAME"]
@@ -190,7 +188,7 @@ class _Reading:
         for name, value in wanted.items():
             if not value and f"ASYA_RABBITMQ_{name}" not in self._environ:
                 self._mistakes.append(_missing(self._rows[f"ASYA_RABBITMQ_{name}"]))
-        return RabbitmqSettings(
+        return RabbitmqAddress(
             hosts=hosts or (),
             port=(url and url.port) or self["RABBITMQ_PORT"] or (AMQPS_PORT if tls else AMQP_PORT),
             vhost=(url and url.vhost) or self["RABBITMQ_VHOST"],

@@ -6,13 +6,13 @@ is not allowed; the words for it are in `allowed`, once, for the error line and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from asya_schemas import durations, names
-from asya_sidecar.settings.model import Address, BrokerUrl
+from asya_sidecar.settings.model import Address
+from asya_transport.rabbitmq.address import parse_tiers, parse_url
 
 TRUE_WORDS = frozenset({"true", "1", "yes", "on"})
 FALSE_WORDS = frozenset({"false", "0", "no", "off"})
@@ -123,27 +123,6 @@ def _hosts(value: str) -> tuple[str, ...]:
     return hosts
 
 
-def _tiers(value: str) -> tuple[tuple[str, float], ...]:
-    tiers = tuple((part.strip(), durations.parse_duration(part.strip())) for part in value.split(","))
-    lengths = [0.0, *(length for _, length in tiers)]
-    require(all(earlier < later for earlier, later in pairwise(lengths)))
-    return tiers
-
-
-def _broker_url(value: str) -> BrokerUrl:
-    parts = urlsplit(value)
-    require(parts.scheme in ("amqp", "amqps") and parts.hostname and parts.port != 0)
-    require(not parts.query and not parts.fragment)
-    return BrokerUrl(
-        tls=parts.scheme == "amqps",
-        host=str(parts.hostname),
-        port=parts.port,
-        vhost=unquote(parts.path[1:]) if len(parts.path) > 1 else None,
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
-    )
-
-
 TEXT = Kind("any text", str)
 BOOLEAN = Kind("true, 1, yes, on, false, 0, no or off", _boolean)
 ACTOR = Kind("a name of at most 63 lower-case letters, digits and '-', with no '-' at either end", _actor)
@@ -152,8 +131,8 @@ LOG_LEVEL = Kind("DEBUG, INFO, WARNING (WARN) or ERROR", _log_level)
 ADDRESS = Kind("an address such as :8080, 127.0.0.1:8080 or [::1]:8080; port 0 takes a free one", _address)
 HTTP_URL = Kind("an address such as http://asya-gateway:8081, without user, password, query or fragment", _http_url)
 HOSTS = Kind("host names separated by commas", _hosts)
-TIERS = Kind("durations separated by commas, each longer than the one before", _tiers)
-BROKER_URL = Kind("an address such as amqp://user:password@host:5672/vhost or amqps://..", _broker_url)
+TIERS = Kind("durations separated by commas, each longer than the one before", parse_tiers)
+BROKER_URL = Kind("an address such as amqp://user:password@host:5672/vhost or amqps://..", parse_url)
 METRIC_PREFIX = Kind("letters, digits and '_', not beginning with a digit", _metric_prefix)
 FILE = Kind("a file that can be read", Path)
 PATH = Kind("a path", Path)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from asya_sidecar.settings import values
 from asya_sidecar.settings.values import Kind, one_of, seconds, whole
+from asya_transport.rabbitmq.address import DELAY_TIERS
 
 SECONDS_PER_DAY = 86_400
 TRANSPORTS = ("rabbitmq", "sqs", "sqlite")
-DELAY_TIERS = "100ms,200ms,500ms,1s,2s,3s,5s,10s,15s,30s,1m,2m,5m,10m,15m,30m,1h"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ class SqliteTransport:
         trace_id: str | None = None,
         sender: str | None = None,
         delay_s: float = 0.0,
+        longest_s: float | None = None,  # noqa: ARG002 - waits are exact here
     ) -> asyncio.Future[Outcome]:
         """Hand a message to the worker."""
         future: asyncio.Future[Outcome] = self._loop.create_future()

@@ -1,0 +1,274 @@
+"""A private RabbitMQ for tests: Debian's `rabbitmq-server` on free ports, with its data in a temporary folder.
+
+`shared_node()` is one node for all tests of a process (with xdist: of a worker), started when the first test asks for it; each test takes
+a virtual host of its own. `ASYA_TEST_RABBITMQ_URL` names another broker for them, with its management interface on port 15672, or at
+`ASYA_TEST_RABBITMQ_MANAGEMENT`. Tests that kill or freeze the broker start a `Node` for themselves.
+
+Nothing outlives the tests: a node is killed when it is closed, and a guard process kills it when its pytest has died.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import psutil
+
+from asya_transport.rabbitmq.address import RabbitmqAddress, address_of, parse_url
+from tests.support.wait import until
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+USER = PASSWORD = "guest"  # the broker's own first user; it may enter from this machine only
+# Figures of the management interface are at most 0.3 s old; a dead letter without a queue is tried again after 1 s, not after 3 minutes.
+ADVANCED = "[{rabbit, [{quorum_tick_interval, 300}, {dead_letter_worker_publisher_confirm_timeout, 1000}]}].\n"
+CONFIGURATION = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management_port}
+collect_statistics_interval = 300
+disk_free_limit.absolute = 20MB
+vm_memory_high_watermark.absolute = 1GB
+log.file.level = warning
+log.console = false
+{more}
+"""
+GUARD = """
+import os, signal, sys
+groups = set()
+for line in sys.stdin:
+    groups.add(int(line))
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Broker:
+    """A running RabbitMQ, seen through its management interface."""
+
+    def __init__(self, url: str, management_url: str) -> None:
+        self.url = url
+        self.management_url = management_url
+
+    def address(self, vhost: str, **changes: Any) -> RabbitmqAddress:
+        """How a client reaches it."""
+        base = address_of(parse_url(self.url))
+        members = {name: getattr(base, name) for name in base.__slots__} | {"vhost": vhost} | changes
+        return RabbitmqAddress(**members)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """One request to the management interface; None when there is no such thing."""
+        parts = urlsplit(self.url)
+        token = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+        request = urllib.request.Request(
+            f"{self.management_url}/api/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    return None
+                raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+        return json.loads(text) if text else None
+
+    @contextlib.contextmanager
+    def vhost(self) -> Iterator[str]:
+        """A virtual host of one's own, removed at the end."""
+        name = f"t-{uuid.uuid4().hex[:12]}"
+        self.add_vhost(name)
+        try:
+            yield name
+        finally:
+            self.ask("DELETE", f"vhosts/{name}")
+
+    def add_vhost(self, name: str) -> None:
+        """Make it, and let the test's user in."""
+        self.ask("PUT", f"vhosts/{name}", {})
+        self.permit(name, USER)
+
+    def permit(self, vhost: str, user: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
+        """Rights of a user."""
+        rights = {"configure": configure, "write": write, "read": read}
+        self.ask("PUT", f"permissions/{quote(vhost, safe='')}/{user}", rights)
+
+    def add_user(self, name: str, password: str) -> None:
+        """Make it, or give it another password."""
+        self.ask("PUT", f"users/{name}", {"password": password, "tags": ""})
+
+    def disconnect(self, vhost: str, user: str) -> None:
+        """Close every connection that this user has there, as an operator can."""
+        found = until(lambda: self.ask("GET", f"vhosts/{vhost}/connections"), what="connections are listed")
+        for connection in found:
+            if connection["user"] == user:
+                self.ask("DELETE", f"connections/{quote(connection['name'])}")
+
+
+class Node(Broker):
+    """A node of our own. `start`, `kill`, `freeze`, `thaw`, `stop` and `close`."""
+
+    def __init__(self, more: str = "") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="asya-rabbitmq-"))
+        self.port, self._management_port = free_port(), free_port()
+        super().__init__(
+            f"amqp://{USER}:{PASSWORD}@127.0.0.1:{self.port}/", f"http://127.0.0.1:{self._management_port}"
+        )
+        self._environ = self._make_environ(more)
+        self._guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE, text=True)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        epmd = shutil.which("epmd")
+        assert epmd is not None, "epmd comes with rabbitmq-server: apt-get install rabbitmq-server"
+        self._spawn([epmd, "-port", self._environ["ERL_EPMD_PORT"], "-address", "127.0.0.1"])
+        self.start()
+
+    def _make_environ(self, more: str) -> dict[str, str]:
+        folder = self.folder
+        text = CONFIGURATION.format(port=self.port, management_port=self._management_port, more=more)
+        (folder / "rabbitmq.conf").write_text(text)
+        (folder / "advanced.config").write_text(ADVANCED)
+        (folder / "plugins").write_text("[rabbitmq_management].\n")
+        return os.environ | {
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"asya-{uuid.uuid4().hex[:8]}@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            # An idle scheduler sleeps instead of spinning: the machine is shared with what is tested.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+        }
+
+    def _spawn(self, command: list[str]) -> None:
+        with (self.folder / "output").open("ab") as output:
+            process = subprocess.Popen(
+                command, env=self._environ, cwd=self.folder, stdout=output, stderr=output, start_new_session=True
+            )
+        self._processes.append(process)
+        assert self._guard.stdin is not None
+        self._guard.stdin.write(f"{process.pid}\n")
+        self._guard.stdin.flush()
+
+    def launch(self) -> None:
+        """Begin to start, without waiting."""
+        assert SERVER.exists(), f"{SERVER} is missing: apt-get install rabbitmq-server (`make setup` does it)"
+        self._spawn([str(SERVER)])
+
+    def start(self) -> None:
+        """Start, and wait until clients can enter."""
+        self.launch()
+        until(self._is_up, 90, 0.1, what=f"RabbitMQ is up; see {self.folder}")
+
+    def _is_up(self) -> bool:
+        assert self._processes[-1].poll() is None, (self.folder / "output").read_text()[-2000:]
+        return self.is_open() and self._manages()
+
+    def is_open(self) -> bool:
+        """The port for clients takes connections."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _manages(self) -> bool:
+        try:
+            return self.ask("GET", "overview") is not None
+        except OSError:
+            return False
+
+    @property
+    def _beam(self) -> psutil.Process:
+        server = psutil.Process(self._processes[-1].pid)
+        return next(found for found in (server, *server.children(recursive=True)) if found.name().startswith("beam"))
+
+    def kill(self) -> None:
+        """SIGKILL: what was not on the disk is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """A clean stop, as an operator's."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        process = self._processes.pop()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        process.wait(60)
+
+    def control(self, *arguments: str) -> None:
+        """`rabbitmqctl`."""
+        command = [str(SERVER.with_name("rabbitmqctl")), "-n", self._environ["RABBITMQ_NODENAME"], *arguments]
+        subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=60)
+
+    def freeze(self) -> None:
+        """Answers nothing any more, and its connections stay."""
+        self._beam.suspend()
+
+    def thaw(self) -> None:
+        """Goes on."""
+        self._beam.resume()
+
+    def close(self) -> None:
+        """End everything, whatever state it is in."""
+        while self._processes:
+            self.kill()
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def node(more: str = "") -> Iterator[Node]:
+    """A node for one test."""
+    own = Node(more)
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+@cache
+def shared_node() -> Broker:
+    """The node of this process, ended with it; or the one that the environment names."""
+    url = os.environ.get("ASYA_TEST_RABBITMQ_URL")
+    if url:
+        management = os.environ.get("ASYA_TEST_RABBITMQ_MANAGEMENT") or f"http://{urlsplit(url).hostname}:15672"
+        return Broker(url, management.rstrip("/"))
+    own = Node()
+    atexit.register(own.close)
+    return own

@@ -1,0 +1,96 @@
+"""A mesh of real processes around a real RabbitMQ: as tests/support/sidecar_process.py, in a virtual host of its own.
+
+What arrives at the end of a route is taken from its queue and remembered here, because looking at a RabbitMQ queue is a delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pika
+
+from asya_transport.admin import Stored
+from asya_transport.rabbitmq.admin import RabbitmqAdmin
+from tests.support.rabbitmq import PASSWORD, USER, Broker, shared_node
+from tests.support.sidecar_process import NAMESPACE, Mesh
+from tests.support.wait import short_tmp
+
+TIERS = "500ms,1s,2s,3s,5s"
+
+
+class RabbitmqMesh(Mesh):
+    """One virtual host and the processes around it."""
+
+    def __init__(self, folder: Path, broker: Broker, vhost: str, *actors: str, declare: bool = True) -> None:
+        self.folder = folder
+        self.namespace = NAMESPACE
+        self.broker = broker
+        self.vhost = vhost
+        self.calls_path = folder / "calls"
+        self.calls_path.touch()
+        self.address = broker.address(vhost, delay_tiers=tuple((text, _seconds(text)) for text in TIERS.split(",")))
+        self.admin = RabbitmqAdmin(self.address, management_url=broker.management_url)
+        self._processes = []
+        self._taken: dict[str, list[Stored]] = {}
+        if declare:
+            self.declare("a", "b", "x-sink", "x-sump", *actors)
+
+    def environ(self, name: str = "a", pod: str | None = None, **env: str) -> dict[str, str]:
+        base = {
+            "ASYA_ACTOR_NAME": name,
+            "ASYA_NAMESPACE": self.namespace,
+            "ASYA_TRANSPORT": "rabbitmq",
+            "ASYA_RABBITMQ_HOST": self.address.hosts[0],
+            "ASYA_RABBITMQ_PORT": str(self.address.port),
+            "ASYA_RABBITMQ_VHOST": self.vhost,
+            "ASYA_RABBITMQ_USERNAME": USER,
+            "ASYA_RABBITMQ_PASSWORD": PASSWORD,
+            "ASYA_RABBITMQ_DELAY_TIERS": TIERS,
+            "ASYA_SOCKET_DIR": str(self.folder / (pod or name)),
+            "ASYA_METRICS_ADDR": "127.0.0.1:0",
+        }
+        return base | env
+
+    def stored(self, actor: str, limit: int = 1000) -> list[Stored]:
+        """Everything that has arrived there so far. Not for a queue that a sidecar consumes."""
+        taken = self._taken.setdefault(actor, [])
+        parameters = pika.ConnectionParameters(
+            self.address.hosts[0],
+            self.address.port,
+            self.vhost,
+            pika.PlainCredentials(USER, PASSWORD),
+        )
+        with pika.BlockingConnection(parameters) as connection:
+            channel = connection.channel()
+            while True:
+                method, properties, body = channel.basic_get(self.queue(actor))
+                if method is None or properties is None:
+                    break
+                headers: dict[str, Any] = properties.headers or {}
+                taken.append(Stored(body or b"", properties.message_id, headers.get("trace_id"), properties.app_id, 0))
+                channel.basic_ack(method.delivery_tag)
+        return taken[:limit]
+
+    def is_gone(self, actor: str = "a") -> bool:
+        """Nothing is queued there and nobody holds anything of it."""
+        found = self.admin.counts(self.queue(actor))
+        return found.queued == 0 and not found.processing
+
+
+def _seconds(text: str) -> float:
+    return float(text[:-2]) / 1000 if text.endswith("ms") else float(text[:-1])
+
+
+@contextmanager
+def rabbitmq_mesh(*actors: str, broker: Broker | None = None, declare: bool = True) -> Iterator[RabbitmqMesh]:
+    """A mesh in a virtual host and a folder of its own, closed at the end whatever happens."""
+    own = broker or shared_node()
+    with short_tmp() as folder, own.vhost() as vhost:
+        opened = RabbitmqMesh(folder, own, vhost, *actors, declare=declare)
+        try:
+            yield opened
+        finally:
+            opened.close()

@@ -1,0 +1,271 @@
+"""The consuming channel of one connection: what the broker hands out, and how it is settled.
+
+Made by transport.py for each connection, thrown away with it: so a delivery can never be settled on a channel it did not come through
+(contract: sidecar, P5). Frames of deliveries and settlements are ours, the rest of the channel is pika's.
+
+Window: quorum queues know only a prefetch per consumer, fixed when it registers. The window grows by one more consumer on the same channel
+for the difference; it shrinks by cancelling all, and a new one registers when there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, Protocol
+
+import pika.frame
+from pika.channel import Channel
+
+from asya_transport.port import ACCESS_REFUSED, CONSUMER_CANCELLED, QUEUE_MISSING
+from asya_transport.rabbitmq import frames
+from asya_transport.rabbitmq.connection import Connection, close_code
+
+AGAIN_S: Final = 0.5
+"""Until a missing queue is asked for again."""
+AGAIN_REFUSED_S: Final = 5.0
+NOT_ALLOWED: Final = 403
+NOT_FOUND: Final = 404
+
+
+class Owner(Protocol):
+    """What transport.py does with what is found here."""
+
+    def arrived(self, tag: int, redelivered: bool, head: bytes, body: bytes) -> None:
+        """A message; `head` are its encoded properties."""
+        ...
+
+    def consumer_changed(self) -> None:
+        """`reason` or `registered` is different."""
+        ...
+
+    def consumer_lost(self, why: str) -> None:
+        """The channel, or the consumer, was ended by the broker; all that is in hand is lost."""
+        ...
+
+
+class Consumer:
+    """One channel. `tags` are the unsettled deliveries, oldest first."""
+
+    def __init__(self, connection: Connection, queue: str, window: int, paused: bool, owner: Owner) -> None:
+        self.reason: tuple[str, str] | None = None
+        self.tags: dict[int, object] = {}
+        """Delivery tag -> whatever the owner keeps with it."""
+        self._connection = connection
+        self._queue = queue
+        self._window = window
+        self._paused = paused
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._channel: Channel | None = None
+        self._number = 0
+        self._credits: dict[str, int] = {}
+        """Consumer tag -> prefetch, of consumers that were asked for and not cancelled."""
+        self._confirmed: set[str] = set()
+        self._cancelling: set[str] = set()
+        self._leftover: set[int] = set()
+        """Deliveries that came through consumers which are cancelled."""
+        self._deliver: tuple[int, bool] | None = None
+        self._size = 0
+        self._head = b""
+        self._pieces: list[bytes] = []
+        self._missing_bytes = 0
+        self._acks: list[int] = []
+        self._unproved: list[asyncio.Future[bool]] = []
+        self._proving: list[asyncio.Future[bool]] = []
+        self._flush_coming = False
+        self._open_channel()
+
+    @property
+    def registered(self) -> bool:
+        """The broker has said that it will deliver."""
+        return bool(self._confirmed)
+
+    @property
+    def proved(self) -> bool:
+        """Every settlement has arrived at the broker."""
+        return not (self._acks or self._unproved or self._proving)
+
+    # registering
+
+    def set_window(self, window: int) -> None:
+        """At most so many unsettled deliveries."""
+        self._window = window
+        self._adjust()
+
+    def set_paused(self, paused: bool) -> None:
+        """Fetch nothing more, or again."""
+        self._paused = paused
+        self._adjust()
+
+    def end(self) -> None:
+        """The connection is gone: nothing of it will be proved any more."""
+        self._number, self._channel = 0, None
+        self.tags.clear()
+        for future in (*self._proving, *self._unproved):
+            if not future.done():
+                future.set_result(False)
+        self._proving, self._unproved = [], []
+
+    def _open_channel(self) -> None:
+        if self._connection.is_open and self._channel is None:
+            self._channel = self._connection.channel(on_open_callback=self._opened)
+            self._channel.add_on_close_callback(self._closed)
+
+    def _opened(self, channel: Channel) -> None:
+        channel.add_on_cancel_callback(self._cancelled)
+        self._number = channel.channel_number
+        self._connection.readers[self._number] = self._read
+        self._adjust()
+
+    def _adjust(self) -> None:
+        """Bring what is registered to what is wanted."""
+        channel, total = self._channel, sum(self._credits.values())
+        if channel is None or not self._number:
+            return
+        wanted = 0 if self._paused else self._window
+        if total > wanted:
+            for name in list(self._credits):
+                self._cancelling.add(name)
+                del self._credits[name]
+                self._confirmed.discard(name)
+                channel.basic_cancel(name, callback=self._cancel_ok)
+            return
+        room = wanted - total - len(self._leftover)
+        if room > 0 and not self._cancelling and (total == 0 or not self._leftover):
+            channel.basic_qos(prefetch_count=room)
+            name = channel.basic_consume(self._queue, _unused, callback=self._consume_ok)
+            self._credits[name] = room
+
+    def _consume_ok(self, method: pika.frame.Method[Any]) -> None:
+        name = method.method.consumer_tag
+        if name in self._credits:
+            self._confirmed.add(name)
+        self.reason = None
+        self._owner.consumer_changed()
+
+    def _cancel_ok(self, method: pika.frame.Method[Any]) -> None:
+        self._cancelling.discard(method.method.consumer_tag)
+        if not self._credits:
+            self._leftover = set(self.tags)
+        self._adjust()
+
+    def _cancelled(self, _method: object) -> None:
+        """By the broker: the queue is gone, or its leader, or the acknowledgement deadline has passed."""
+        self.reason = CONSUMER_CANCELLED, f"RabbitMQ has cancelled the consumer of queue {self._queue}"
+        self._owner.consumer_lost(self.reason[1])
+
+    def _closed(self, channel: Channel, error: Exception) -> None:
+        if channel is not self._channel:
+            return
+        self._connection.readers.pop(channel.channel_number, None)
+        self._channel, self._number = None, 0
+        code, text = close_code(error) or (0, str(error))
+        was_registered = self.registered
+        self._credits.clear()
+        self._confirmed.clear()
+        self._cancelling.clear()
+        if not self._connection.is_open:
+            return
+        if was_registered or self.tags:
+            self.reason = CONSUMER_CANCELLED, f"RabbitMQ has closed the channel of queue {self._queue}: {text}"
+            self._owner.consumer_lost(self.reason[1])
+            return
+        if code == NOT_ALLOWED:
+            self.reason = ACCESS_REFUSED, f"this user may not read queue {self._queue}: {text}"
+        elif code == NOT_FOUND:
+            self.reason = QUEUE_MISSING, f"queue {self._queue} cannot be used, waiting for it: {text}"
+        else:
+            self.reason = CONSUMER_CANCELLED, f"RabbitMQ does not let us consume from queue {self._queue}: {text}"
+        self._owner.consumer_changed()
+        self._loop.call_later(AGAIN_REFUSED_S if code == NOT_ALLOWED else AGAIN_S, self._open_channel)
+
+    # deliveries
+
+    def _read(self, kind: int, buffer: bytes, begin: int, end: int) -> bool:
+        if kind == frames.BODY and self._deliver is not None:
+            self._pieces.append(buffer[begin:end])
+            self._missing_bytes -= end - begin
+        elif kind == frames.HEADER and self._deliver is not None:
+            self._missing_bytes = frames.read_size(buffer, begin)
+            self._head = buffer[begin + 12 : end]
+        elif kind == frames.METHOD:
+            method = frames.ID.unpack_from(buffer, begin)[0]
+            if method == frames.DELIVER:
+                self._deliver = frames.read_deliver(buffer, begin + 4)
+                self._missing_bytes = -1
+                return True
+            if method == frames.FLOW_OK:
+                self._proved()
+                return True
+            return False
+        else:
+            return False
+        if self._missing_bytes == 0:
+            self._complete()
+        return True
+
+    def _complete(self) -> None:
+        assert self._deliver is not None, "a body belongs to a delivery"
+        (tag, redelivered), self._deliver = self._deliver, None
+        pieces, self._pieces = self._pieces, []
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._owner.arrived(tag, redelivered, self._head, body)
+
+    # settling
+
+    def ack(self, tag: int) -> asyncio.Future[bool]:
+        """Done; acks of one round of the loop go out together."""
+        del self.tags[tag]
+        self._acks.append(tag)
+        return self._settled(tag)
+
+    def requeue(self, tag: int, *, counted: bool) -> asyncio.Future[bool]:
+        """Back to the queue."""
+        del self.tags[tag]
+        self._connection.send((frames.reject if counted else frames.nack)(self._number, tag))
+        return self._settled(tag)
+
+    def _settled(self, tag: int) -> asyncio.Future[bool]:
+        future: asyncio.Future[bool] = self._loop.create_future()
+        self._unproved.append(future)
+        if not self._flush_coming:
+            self._flush_coming = True
+            self._loop.call_soon(self._flush)
+        if self._leftover:
+            self._leftover.discard(tag)
+            if not self._leftover:
+                self._loop.call_soon(self._adjust)
+        return future
+
+    def _flush(self) -> None:
+        """Write the acks, then ask whether all has arrived, one question at a time."""
+        self._flush_coming = False
+        if not self._number:
+            return
+        if self._acks:
+            acks, self._acks = self._acks, []
+            self._write_acks(acks)
+        if self._unproved and not self._proving:
+            self._proving, self._unproved = self._unproved, []
+            self._connection.send(frames.flow(self._number))
+
+    def _write_acks(self, acks: list[int]) -> None:
+        """One frame for all tags below the oldest that is still in hand: they are all settled, by these acks or before."""
+        acks.sort()
+        oldest = next(iter(self.tags), acks[-1] + 1)
+        together = [tag for tag in acks if tag < oldest]
+        if together:
+            self._connection.send(frames.ack(self._number, together[-1], multiple=len(together) > 1))
+        for tag in acks[len(together) :]:
+            self._connection.send(frames.ack(self._number, tag, multiple=False))
+
+    def _proved(self) -> None:
+        proving, self._proving = self._proving, []
+        for future in proving:
+            if not future.done():
+                future.set_result(True)
+        if self._unproved:
+            self._flush()
+
+
+def _unused(*_: object) -> None:
+    """pika asks for a callback; `_read` takes deliveries before pika sees them."""

@@ -21,7 +21,7 @@ from bench.runtime_call import running_runtime
 
 SMALL_BYTES, SMALL_MESSAGES = 600, 6_000
 LARGE_BYTES, LARGE_MESSAGES = 1_000_000, 200
-SAMPLES = 3
+SAMPLES = 5
 WARM_UP_SHARE, END_SHARE = 0.15, 0.9
 
 

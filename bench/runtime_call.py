@@ -83,10 +83,15 @@ def bare_round_trip_us() -> float:
     process = subprocess.Popen([sys.executable, "-S", "-c", echo], stdin=theirs)
     theirs.close()
     try:
-        return p50_us(lambda: (ours.sendall(ENVELOPE), ours.recv(65536)))
+        return p50_us(lambda: to_and_fro(ours))
     finally:
         ours.close()
         process.wait()
+
+
+def to_and_fro(connection: socket.socket) -> None:
+    connection.sendall(ENVELOPE)
+    connection.recv(65536)
 
 
 def p50_us(call: Callable[[], object]) -> float:

@@ -80,7 +80,7 @@ def bare_round_trip_us() -> float:
     """p50 of the same bytes to and fro between two processes that do nothing with them: what the machine itself costs."""
     ours, theirs = socket.socketpair()
     echo = "import socket; s = socket.socket(fileno=0)\nwhile d := s.recv(65536): s.sendall(d)"
-    process = subprocess.Popen([sys.executable, "-S", "-c", echo], stdin=theirs)
+    process = subprocess.Popen([sys.executable, "-S", "-c", echo], stdin=theirs.fileno())
     theirs.close()
     try:
         return p50_us(lambda: to_and_fro(ours))

@@ -147,7 +147,7 @@ class Connection(pika.connection.Connection, asyncio.Protocol):
     # What pika asks of an adapter
 
     def _adapter_connect_stream(self) -> None:
-        raise NotImplementedError("`connect` does it")
+        raise AssertionError("pika does not connect by itself here: `connect` does it")
 
     def _adapter_disconnect_stream(self) -> None:
         if self._wire is not None and not self._ending:

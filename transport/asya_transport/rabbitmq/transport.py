@@ -1,6 +1,7 @@
 """The port on RabbitMQ: two links, the generations of the consuming one, and what is in hand.
 
 Made by `choose.open_transport`. All of it lives on one event loop; sockets are asyncio's, so nothing here waits for anything.
+A little over the usual length: the port is one class, and half of it is the port's own words.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from asya_controller.decide.conditions import Verdict
 from asya_controller.decide.config import EndActors
-from asya_controller.decide.events import namespace_events, transitions, work_events
-from asya_controller.decide.plan import Step, conflicts, plan
+from asya_controller.decide.events import namespace_events, work_events
+from asya_controller.decide.plan import conflicts
 from asya_controller.decide.world import Refusal, World
 from tests.controller.worlds import (
     NOW,
@@ -13,7 +12,7 @@ from tests.controller.worlds import (
     History,
     actor,
     config,
-    desired_of,
+    events,
     fixed,
     merge,
     minutes,
@@ -22,21 +21,11 @@ from tests.controller.worlds import (
     seconds,
     settled,
     starting_pods,
+    steps_of,
     told,
     unmade,
     world,
 )
-
-USABLE = Verdict("True", "QueueReady", "")
-
-
-def events(history: History) -> list[str]:
-    return [item.reason for item in transitions(history.before, history.status)]
-
-
-def steps_of(facts: World, transport: Verdict = USABLE) -> tuple[Step, ...]:
-    return plan(facts, desired_of(dict(facts.actor), facts.config), transport, NOW)
-
 
 # --- scaling ----------------------------------------------------------------------------------------------------------
 

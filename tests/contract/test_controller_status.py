@@ -1,7 +1,7 @@
 """Situations 1-16 of contract: controller, 14: how an actor looks, from facts and a time."""
 
 from asya_controller.decide.conditions import Verdict
-from asya_controller.decide.events import transitions, work_events
+from asya_controller.decide.events import work_events
 from asya_controller.decide.plan import plan
 from asya_controller.decide.world import QueueFacts, World
 from tests.controller.worlds import (
@@ -11,6 +11,7 @@ from tests.controller.worlds import (
     condition,
     crashing_pod,
     desired_of,
+    events,
     fixed,
     going_pods,
     minutes,
@@ -25,10 +26,6 @@ from tests.controller.worlds import (
     waiting_pod,
     world,
 )
-
-
-def events(history: History) -> list[str]:
-    return [item.reason for item in transitions(history.before, history.status)]
 
 
 def hpa(desired: int) -> dict[str, object]:

@@ -5,9 +5,7 @@ from dataclasses import replace
 import pytest
 
 from asya_controller.decide.conditions import Verdict
-from asya_controller.decide.events import transitions
-from asya_controller.decide.plan import Step, plan
-from asya_controller.decide.world import QueueFacts, World
+from asya_controller.decide.world import QueueFacts
 from tests.controller.worlds import (
     NOW,
     RABBITMQ,
@@ -17,28 +15,18 @@ from tests.controller.worlds import (
     actor,
     condition,
     config,
-    desired_of,
+    events,
     fixed,
     minutes,
     ready_pods,
     seconds,
     settled,
     starting_pods,
+    steps_of,
     told,
     unmade,
     world,
 )
-
-USABLE = Verdict("True", "QueueReady", "")
-
-
-def events(history: History) -> list[str]:
-    return [item.reason for item in transitions(history.before, history.status)]
-
-
-def steps_of(facts: World, transport: Verdict = USABLE) -> tuple[Step, ...]:
-    return plan(facts, desired_of(dict(facts.actor), facts.config), transport, NOW)
-
 
 # --- transports -------------------------------------------------------------------------------------------------------
 

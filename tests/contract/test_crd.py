@@ -1,4 +1,7 @@
-"""The AsyncActor resource as the contract writes it down, each table held against the generated definition (contract: crd)."""
+"""The AsyncActor resource as the contract writes it down, each table held against the generated definition (contract: crd).
+
+Long because it follows one page of the contract table by table.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Signals, draining, and living with user code (contract: runtime, rows 42, 43, 45-47, 49, 50)."""
+"""Signals, draining, and living with user code (contract: runtime, rows 42, 43, 45-47, 49, 50).
+
+Long because each row needs a process of its own, told from start to end.
+"""
 
 import json
 import os

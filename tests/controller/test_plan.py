@@ -11,6 +11,7 @@ from asya_controller.decide.world import World
 from tests.controller.worlds import (
     NOW,
     SQS,
+    USABLE,
     Json,
     actor,
     config,
@@ -23,8 +24,6 @@ from tests.controller.worlds import (
     unmade,
     world,
 )
-
-USABLE = Verdict("True", "QueueReady", "")
 
 
 def steps(facts: World, transport: Verdict | None = USABLE) -> list[tuple[str, str, str]]:

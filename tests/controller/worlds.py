@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from asya_controller.decide.conditions import Verdict
 from asya_controller.decide.config import OperatorConfig, operator_config
 from asya_controller.decide.desired import Desired, desired_objects
+from asya_controller.decide.events import transitions
 from asya_controller.decide.memory import remember
+from asya_controller.decide.plan import Step, plan
 from asya_controller.decide.status import stamp, status_of
 from asya_controller.decide.world import Memory, QueueFacts, World
 
@@ -30,6 +33,7 @@ RABBITMQ = {
 }
 SQS = {"type": "sqs", "config": {"region": "eu-west-1"}}
 Json = dict[str, Any]
+USABLE = Verdict("True", "QueueReady", "")
 
 
 def config(**transports: Mapping[str, Any]) -> OperatorConfig:
@@ -316,3 +320,13 @@ def told(status: Json, kind: str) -> tuple[str, str] | None:
 def reasons(status: Json) -> dict[str, tuple[str, str]]:
     """Every condition as (status, reason)."""
     return {item["type"]: (item["status"], item["reason"]) for item in status["conditions"]}
+
+
+def events(history: History) -> list[str]:
+    """Reasons of the Events that the last step of a history raises."""
+    return [item.reason for item in transitions(history.before, history.status)]
+
+
+def steps_of(facts: World, transport: Verdict = USABLE) -> tuple[Step, ...]:
+    """What would be done about the children."""
+    return plan(facts, desired_of(dict(facts.actor), facts.config), transport, NOW)

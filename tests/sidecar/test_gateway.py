@@ -1,4 +1,7 @@
-"""The sidecar's side of the gateway against a real HTTP server: batches, finals, questions, trouble."""
+"""The sidecar's side of the gateway against a real HTTP server: batches, finals, questions, trouble.
+
+Long because one server and one loop serve all of it.
+"""
 
 import asyncio
 import time

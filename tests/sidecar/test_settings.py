@@ -1,4 +1,7 @@
-"""The sidecar's variables: what they become, and what is said about mistakes."""
+"""The sidecar's variables: what they become, and what is said about mistakes.
+
+Long because it is one table of mistakes and their sentences.
+"""
 
 import json
 import subprocess

@@ -2,6 +2,7 @@
 
 Called by the tests of the runtime and of whatever talks to one. The client is written by hand on a plain socket, so that
 tests see the bytes as they come; `curl` is used where the contract names it.
+Long because the client reads the wire by hand: a library would forgive what the tests must see.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""The contract suite: what `asya_transport/port.py` promises, for every adapter alike."""
+"""The contract suite: what `asya_transport/port.py` promises, for every adapter alike.
+
+Long because it is one list: an adapter passes all of it or is none.
+"""
 
 import asyncio
 

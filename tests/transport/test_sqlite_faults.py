@@ -1,4 +1,7 @@
-"""The mesh file on a bad day: full, locked, damaged, missing, foreign, after a reboot. Reported, never a loss, over by itself."""
+"""The mesh file on a bad day: full, locked, damaged, missing, foreign, after a reboot. Reported, never a loss, over by itself.
+
+Long because each bad day has its cause, what is said, and the recovery.
+"""
 
 import asyncio
 import shutil

@@ -1,6 +1,7 @@
 """Handlers in payload mode for the tests of the runtime; they run on Python 3.7 too.
 
 `f` does what the payload's member `do` says, so that one process serves many tests.
+Long because one module holds every kind of result, so that one process serves all tests of an interpreter.
 """
 
 import asyncio

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 
 import pika
+import pytest
 
 from tests.support.rabbitmq_mesh import RabbitmqMesh, rabbitmq_mesh
 from tests.support.sidecar_process import envelope, route
@@ -98,6 +99,7 @@ def test_row_35_a_queue_that_is_missing_at_start_and_one_that_is_deleted_are_wai
         assert own.arrived_one("b", "e-1")
 
 
+@pytest.mark.alone
 def test_row_38_a_fast_handler_gets_the_largest_window_and_nothing_is_lost() -> None:
     with rabbitmq_mesh() as own:
         sidecar, _ = own.pair()

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from asya_cli.yaml_nodes import ListNode, MapNode, Node, Scalar, Values, YamlMistake, compose
+from asya_controller.decide.source.yaml_nodes import ListNode, MapNode, Node, Scalar, Values, YamlMistake, compose
 from asya_schemas.actor.yaml_text import quoted, scalar
 
 Path = tuple[str | int, ...]

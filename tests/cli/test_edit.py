@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asya_cli.edit import CannotEdit, append_item, remove_item, set_value
-from asya_cli.yaml_nodes import Values, compose
+from asya_controller.decide.source.yaml_nodes import Values, compose
 
 TEXT = """\
 # top

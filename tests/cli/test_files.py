@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asya_cli.errors import UsageMistake
-from asya_cli.files import Loaded, files_in, load, load_text, require_actors
+from asya_cli.files import load, require_actors
+from asya_controller.act.source.files import files_in
+from asya_controller.decide.source.documents import Loaded, load_text
 from asya_schemas.actor.problems import Severity
 
 ACTOR = """\

@@ -2,7 +2,7 @@
 
 import pytest
 
-from asya_cli.yaml_scalars import meaning
+from asya_controller.decide.source.yaml_scalars import meaning
 
 
 @pytest.mark.parametrize(

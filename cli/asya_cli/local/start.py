@@ -28,7 +28,7 @@ from asya_transport.admin import TransportError
 from asya_transport.choose import open_admin
 
 if TYPE_CHECKING:
-    from asya_cli.files import LoadedActor
+    from asya_controller.decide.source.documents import LoadedActor
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,8 @@ def read_sources(paths: Sequence[Path], warnings: bool = False) -> list[Source]:
         Unusable: a file cannot be used.
         UsageMistake: a path does not exist, or there is no AsyncActor.
     """
-    from asya_cli import checking, files
+    from asya_cli import files
+    from asya_controller.decide.source import checking
 
     loaded = files.load(paths)
     problems = checking.check(loaded)

@@ -13,12 +13,14 @@ from typing import Annotated, Any
 import typer
 
 from asya_cli import notes
-from asya_cli.checking import check_actor, errors_of
 from asya_cli.edit import CannotEdit, append_item, remove_item, set_value
 from asya_cli.errors import UsageMistake
-from asya_cli.files import LoadedActor, load_text, require_actors, text_of
+from asya_cli.files import require_actors
 from asya_cli.output import write
-from asya_cli.yaml_nodes import YamlMistake
+from asya_controller.act.source.files import read
+from asya_controller.decide.source.checking import check_actor, errors_of
+from asya_controller.decide.source.documents import LoadedActor, load_text, text_of
+from asya_controller.decide.source.yaml_nodes import YamlMistake
 from asya_schemas.actor.identity import RUNTIME_CONTAINER
 from asya_schemas.actor.paths import POD, dotted
 from asya_schemas.actor.problems import near
@@ -195,7 +197,7 @@ def _read(file: Path) -> str:
     if file.is_dir():
         raise UsageMistake(f"{file}: expected a file, got a folder")
     try:
-        return text_of(file)
+        return text_of(read(file))
     except YamlMistake as mistake:
         raise UsageMistake(f"{file}: {mistake.reason}") from None
 

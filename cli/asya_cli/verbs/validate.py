@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from asya_cli import notes
-from asya_cli.checking import check, errors_of
 from asya_cli.errors import ProblemsFound
-from asya_cli.files import FileProblem, Loaded, load, require_actors
+from asya_cli.files import load, require_actors
 from asya_cli.output import Output, OutputOption, emit
+from asya_controller.decide.source.checking import check, errors_of
+from asya_controller.decide.source.documents import FileProblem, Loaded
 
 
 def command(

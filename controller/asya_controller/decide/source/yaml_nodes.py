@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from asya_cli.yaml_scalars import meaning
+from asya_controller.decide.source.yaml_scalars import meaning
 
 # Deeper than any Kubernetes object; far from Python's recursion limit.
 DEPTH_LIMIT = 100

@@ -1,8 +1,8 @@
-"""All that is wrong with the actors of some files, with places. Called by `asya validate` and `asya up`."""
+"""All that is wrong with the actors of some files, with places. Called by `asya validate`, `asya up` and the file source."""
 
 from collections.abc import Sequence
 
-from asya_cli.files import FileProblem, Loaded, LoadedActor
+from asya_controller.decide.source.documents import FileProblem, Loaded, LoadedActor
 from asya_schemas.actor.paths import POD
 from asya_schemas.actor.problems import Severity
 from asya_schemas.actor.validate import validate
@@ -14,7 +14,7 @@ def check(loaded: Loaded) -> list[FileProblem]:
     for actor in loaded.actors:
         found += check_actor(actor)
     order = {file: index for index, file in enumerate(loaded.files)}
-    return sorted(found, key=lambda problem: (order[problem.file], problem.line, problem.column))
+    return sorted(found, key=lambda problem: (order.get(problem.file, -1), problem.line, problem.column))
 
 
 def check_actor(actor: LoadedActor) -> list[FileProblem]:

@@ -8,23 +8,25 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 
 class TcpProxy:
-    """Forwards 127.0.0.1:`port` to the target, each connection in two threads."""
+    """Forwards `listen`:`port` to the target, each connection in two threads."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, listen: str = "127.0.0.1", own_port: int = 0) -> None:
         self._target = (host, port)
+        self._listen = listen
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self.port = 0
+        self.port = own_port
         self.begin()
 
     def begin(self) -> None:
         """Take connections."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
+        listener.bind((self._listen, self.port))
         listener.listen()
         self.port = listener.getsockname()[1]
         self._listener = listener
@@ -61,13 +63,18 @@ class TcpProxy:
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._sockets |= {client, server}
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            self.joined(client, server)
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def joined(self, client: socket.socket, server: socket.socket) -> None:
+        """A connection there and the one it is forwarded to."""
+        for source, sink in ((client, server), (server, client)):
+            threading.Thread(target=self.pump, args=(source, sink, sink.sendall), daemon=True).start()
+
+    def pump(self, source: socket.socket, sink: socket.socket, forward: Callable[[bytes], object]) -> None:
+        """One direction, until either side ends."""
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
-                sink.sendall(data)
+                forward(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
         with self._lock:

@@ -116,8 +116,8 @@ class Lane:
 
     def _closed(self, channel: Channel, error: Exception) -> None:
         connection = self._connection
-        if connection is None or channel.connection is not connection:
-            return  # with its connection: `down` has dealt with it
+        if connection is None or channel.connection is not connection or not connection.is_open:
+            return  # with its connection: `down` deals with it
         connection.readers.pop(channel.channel_number, None)
         self._number = 0
         asked, self._open = list(self._open.values()), {}

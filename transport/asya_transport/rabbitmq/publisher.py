@@ -119,15 +119,20 @@ class Publisher:
             self._delayed.send(sending)
         return future
 
-    def close(self) -> None:
-        """Nothing is sent any more."""
-        self.down()
-        for lane in (self._straight, self._delayed):
-            lane.waiting.clear()
+    def withdraw(self) -> None:
+        """What has not left must not leave any more: the deliveries it follows from are no longer ours (contract: sidecar, P5)."""
         for handle in self._held.values():
             handle.cancel()
-        for sending in (*self._held, *(sending for _, sending in self._open)):
+        for sending in (*self._straight.waiting, *self._delayed.waiting, *self._held):
             sending.end(Outcome.UNKNOWN)
+        self._held.clear()
+        self._straight.waiting.clear()
+        self._delayed.waiting.clear()
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self.withdraw()
+        self.down()
         if self._timer is not None:
             self._timer.cancel()
 

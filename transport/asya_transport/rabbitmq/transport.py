@@ -281,6 +281,7 @@ class RabbitmqTransport:
         if consumer is None:
             return
         consumer.end()
+        self._publisher.withdraw()
         self._generation += 1
         if not self._closing:
             self._call(self.on_lost, self._generation - 1)

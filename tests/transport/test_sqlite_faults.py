@@ -240,7 +240,7 @@ def test_a_file_of_another_format_is_refused_with_both_numbers(file: Path) -> No
     declared(file).close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(Unreachable, match="format 99, this program reads 1"):
+    with pytest.raises(Unreachable, match="format 99, this program reads 2"):
         SqliteAdmin(file)
 
 

@@ -4,7 +4,7 @@ Written by `mesh.py` (the running mesh), read by every verb that speaks to a loc
 files; must not know actors or processes, so that `asya get` need not load them.
 
     .asya/lock          held by the running mesh; holds its process id
-    .asya/mesh.db       the embedded broker
+    .asya/mesh.db       the embedded broker; large bodies lie in mesh.db.bodies/
     .asya/state.json    what `get`, `explain` and `graph` show; replaced as a whole whenever it changes
     .asya/up.log        what a detached mesh prints
     .asya/logs/<actor>-<n>/{sidecar,runtime}.log

@@ -29,6 +29,8 @@ class SqliteAdmin:
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._store = Store(path, create=True)
+            with self._store.writing(durable=False):
+                self._store.sweep()
         self._counted_version = -1
         self._counts_change_at: int | None = None
 
@@ -131,12 +133,12 @@ class SqliteAdmin:
     def peek(self, queue: str, limit: int = 10) -> list[Stored]:
         """The oldest messages."""
         with self._explained():
-            return look.peek(self._store.db, self._id(queue), limit)
+            return look.peek(self._store.db, self._store.bodies, self._id(queue), limit)
 
     def purge(self, queue: str) -> int:
         """Destroy what nobody holds."""
         with self._writing() as store:
-            return look.purge(store.db, self._id(queue))
+            return store.purge(self._id(queue))
 
     def release_dead(self) -> int:
         """Give back what is held by consumers whose process is gone or whose lease is over."""

@@ -1,6 +1,6 @@
-"""Count, show and purge: what people and the autoscaler want to know of a mesh file.
+"""Count and show: what people and the autoscaler want to know of a mesh file.
 
-Called by `admin` alone. Everything but `purge` only reads. Counting costs about 1 ms per 100,000 messages: it walks indexes, not bodies.
+Called by `admin` alone. It only reads. Counting costs about 1 ms per 100,000 messages: it walks indexes, not bodies.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 
 from asya_transport.admin import Stored
+from asya_transport.sqlite.bodies import Bodies
 
 
 def count_waiting(db: Connection, now: int) -> list[tuple[str, int, int]]:
@@ -44,16 +45,11 @@ def is_empty(db: Connection, queue_id: int) -> bool:
     return db.execute("SELECT 1 FROM message WHERE queue = ? LIMIT 1", (queue_id,)).fetchone() is None
 
 
-def peek(db: Connection, queue_id: int, limit: int) -> list[Stored]:
+def peek(db: Connection, bodies: Bodies, queue_id: int, limit: int) -> list[Stored]:
     """The oldest messages, whatever their state."""
     rows = db.execute(
-        "SELECT body, message_id, trace_id, sender, deliveries FROM message JOIN body USING (id) WHERE queue = ? ORDER BY id LIMIT ?",
+        "SELECT body, file, message_id, trace_id, sender, deliveries FROM message LEFT JOIN body USING (id)"
+        " LEFT JOIN large_body USING (id) WHERE queue = ? ORDER BY id LIMIT ?",
         (queue_id, limit),
     )
-    return [Stored(*row) for row in rows]
-
-
-def purge(db: Connection, queue_id: int) -> int:
-    """Destroy what nobody holds."""
-    db.execute("DELETE FROM body WHERE id IN (SELECT id FROM message WHERE queue = ? AND owner IS NULL)", (queue_id,))
-    return db.execute("DELETE FROM message WHERE queue = ? AND owner IS NULL", (queue_id,)).rowcount
+    return [Stored(bodies.read(file) if body is None else body, *rest) for body, file, *rest in rows]

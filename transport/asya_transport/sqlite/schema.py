@@ -14,7 +14,7 @@ from typing import Final
 
 from asya_transport.admin import Unreachable
 
-VERSION: Final = 1
+VERSION: Final = 2
 APPLICATION_ID: Final = 0x41535941  # "ASYA": what `file` and we recognise the file by
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 BUSY_TIMEOUT_S: Final = 1.0  # writers of ours take turns before; this waits for foreign programs only
@@ -24,6 +24,7 @@ LOG_KEPT_BYTES: Final = 64 * 1024 * 1024  # a log that a burst made longer is cu
 
 # message: small and often rewritten, so the body (never rewritten) has a table of its own.
 #   owner   the lease it is under, or NULL      due   when a delayed one becomes ready (NULL: it is), due_wall the same by the wall clock
+# large_body: instead of body, the name of the file that holds it (`bodies`).
 # owner: one row per generation of one consumer; `until` is the end of the lease of all it holds, `bell` tells whether it lives.
 _TABLES = """
 CREATE TABLE queue (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, dead_letter TEXT);
@@ -33,6 +34,7 @@ CREATE TABLE message (
   deliveries INTEGER NOT NULL DEFAULT 0, redelivered INTEGER NOT NULL DEFAULT 0,
   message_id TEXT, trace_id TEXT, sender TEXT);
 CREATE TABLE body (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE large_body (id INTEGER PRIMARY KEY, file TEXT NOT NULL);
 CREATE INDEX ready ON message (queue) WHERE owner IS NULL AND due IS NULL;
 CREATE INDEX held ON message (owner) WHERE owner IS NOT NULL;
 CREATE INDEX delayed ON message (queue, due) WHERE due IS NOT NULL;

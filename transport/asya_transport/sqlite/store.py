@@ -2,6 +2,7 @@
 
 Called by `worker` and `admin`, by one thread at a time. It knows no event loop, wakes nobody and decides nothing about retries.
 Whoever calls a method that changes something does it inside `writing`, and afterwards rings the bells of `touched`.
+Long because all statements stand together: they rely on the same rows.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from asya_schemas.names import dead_letter_queue
 from asya_transport.admin import Unreachable
 from asya_transport.port import DELIVERY_LIMIT, Outcome
 from asya_transport.sqlite.bell import Turn, wake_folder
+from asya_transport.sqlite.bodies import LARGE_BYTES, Bodies
 from asya_transport.sqlite.schema import connect
 
 DEAD_LETTER_SUFFIX: Final = dead_letter_queue("")  # such a queue has no limit of its own
@@ -66,6 +68,9 @@ class Store:
             raise
         self._identity = _identity(path)
         self._durable = True
+        self.bodies = Bodies(path)
+        self._written: list[str] = []
+        self._deleted: list[str] = []
         self.touched: set[str] = set()
         """Queues in which something became ready, delayed, declared or deleted in the last transaction."""
 
@@ -73,6 +78,7 @@ class Store:
         """End the connection."""
         self.db.close()
         self._turn.close()
+        self.bodies.close()
 
     def check_place(self) -> None:
         """The path still leads to the file we have open: a removed file would swallow messages without a word.
@@ -89,7 +95,7 @@ class Store:
 
         Raises:
             Uncertain: the commit failed and was not undone for certain.
-            sqlite3.Error: nothing was changed.
+            sqlite3.Error, OSError: nothing was changed.
         """
         self._turn.take()
         try:
@@ -99,13 +105,18 @@ class Store:
                 self._durable = durable
             self.db.execute("BEGIN IMMEDIATE")
             self.touched = set()
+            self._written, self._deleted = [], []
             try:
                 yield
+                self.bodies.sync()
                 self._commit()
-            except BaseException:
+            except BaseException as error:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
+                if not isinstance(error, Uncertain):  # else the rows may stand
+                    self.bodies.free(self._written)
                 raise
+            self.bodies.free(self._deleted)
         finally:
             self._turn.give()
 
@@ -137,12 +148,26 @@ class Store:
         queue_id = self.queue_id(queue)
         if queue_id is None:
             return 0
-        self.db.execute("DELETE FROM body WHERE id IN (SELECT id FROM message WHERE queue = ?)", (queue_id,))
-        removed = self.db.execute("DELETE FROM message WHERE queue = ?", (queue_id,)).rowcount
+        removed = self._delete_messages("queue = ?", queue_id)
         self.db.execute("DELETE FROM owner WHERE queue = ?", (queue_id,))
         self.db.execute("DELETE FROM queue WHERE id = ?", (queue_id,))
         self.touched.add(queue)
         return removed
+
+    def purge(self, queue_id: int) -> int:
+        """Destroy what nobody holds; says how many."""
+        return self._delete_messages("queue = ? AND owner IS NULL", queue_id)
+
+    def _delete_messages(self, which: str, queue_id: int) -> int:
+        ids = f"id IN (SELECT id FROM message WHERE {which})"
+        self._deleted += [name for (name,) in self.db.execute(f"SELECT file FROM large_body WHERE {ids}", (queue_id,))]
+        self.db.execute(f"DELETE FROM large_body WHERE {ids}", (queue_id,))
+        self.db.execute(f"DELETE FROM body WHERE {ids}", (queue_id,))
+        return self.db.execute(f"DELETE FROM message WHERE {which}", (queue_id,)).rowcount
+
+    def sweep(self) -> None:
+        """Remove the files that processes left behind which were killed beside a commit."""
+        self.bodies.sweep({name for (name,) in self.db.execute("SELECT file FROM large_body")})
 
     # Sending
 
@@ -154,6 +179,7 @@ class Store:
         (next_id,) = self.db.execute("SELECT coalesce(max(id), 0) + 1 FROM message").fetchone()
         rows: list[tuple[object, ...]] = []
         bodies: list[tuple[int, bytes]] = []
+        files: list[tuple[int, str]] = []
         outcomes = []
         for message in messages:
             queue_id = ids[message.queue]
@@ -163,7 +189,11 @@ class Store:
             rows.append(
                 (next_id, queue_id, message.due, message.due_wall, message.message_id, message.trace_id, message.sender)
             )
-            bodies.append((next_id, message.body))
+            if len(message.body) < LARGE_BYTES:
+                bodies.append((next_id, message.body))
+            else:
+                self._written.append(self.bodies.write(message.body))
+                files.append((next_id, self._written[-1]))
             outcomes.append(Outcome.CONFIRMED)
             next_id += 1
         self.db.executemany(
@@ -171,6 +201,8 @@ class Store:
             rows,
         )
         self.db.executemany("INSERT INTO body VALUES (?, ?)", bodies)
+        if files:
+            self.db.executemany("INSERT INTO large_body VALUES (?, ?)", files)
         self.touched.update(queue for queue, queue_id in ids.items() if queue_id is not None)
         return outcomes
 
@@ -206,17 +238,27 @@ class Store:
             (owner, queue_id, limit),
         ).fetchall()
         rows.sort()  # RETURNING promises no order
-        body = "SELECT body FROM body WHERE id = ?"
-        return [
-            Claimed(row, count, again > 0, name, self.db.execute(body, (row,)).fetchone()[0])
-            for row, count, again, name in rows
-        ]
+        return [Claimed(row, count, again > 0, name, self._body(row)) for row, count, again, name in rows]
+
+    def _body(self, row: int) -> bytes:
+        found: tuple[bytes] | None = self.db.execute("SELECT body FROM body WHERE id = ?", (row,)).fetchone()
+        if found is not None:
+            return found[0]
+        (name,) = self.db.execute("SELECT file FROM large_body WHERE id = ?", (row,)).fetchone()
+        return self.bodies.read(name)
 
     def ack(self, messages: Iterable[int]) -> None:
         """Forget messages that are ours: whoever calls has seen in this transaction that the owner is not ended."""
         rows = [(message,) for message in messages]
         self.db.executemany("DELETE FROM message WHERE id = ?", rows)
         self.db.executemany("DELETE FROM body WHERE id = ?", rows)
+        if self.db.execute(
+            "SELECT 1 FROM large_body LIMIT 1"
+        ).fetchone():  # once for all: most queues know no large one
+            for row in rows:
+                self._deleted += [
+                    name for (name,) in self.db.execute("DELETE FROM large_body WHERE id = ? RETURNING file", row)
+                ]
 
     def release(self, queue: str, messages: Iterable[int], *, counted: bool) -> None:
         """Give messages that are ours back, to where they were. As with `ack`, the caller knows that they are."""

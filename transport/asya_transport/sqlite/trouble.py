@@ -5,8 +5,11 @@ Pure. Called by `worker` and `admin`.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a file that `bodies` writes
 
 # Primary result code -> meaning and next step.
 _MEANING = {
@@ -27,11 +30,13 @@ def code(error: BaseException) -> int:
 
 def is_full(error: BaseException) -> bool:
     """The disk, or the file's own limit, is full: nothing was stored."""
-    return code(error) == sqlite3.SQLITE_FULL
+    return code(error) == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL
 
 
 def sentence(error: BaseException, path: Path) -> str:
     """For a log line: the file, what it means, the next step."""
+    if isinstance(error, OSError) and is_full(error):
+        return f"{path}: {_MEANING[sqlite3.SQLITE_FULL]} ({error})"
     if not isinstance(error, sqlite3.Error):
         return str(error) or type(error).__name__
     return f"{path}: {_MEANING.get(code(error), 'SQLite cannot go on')} ({error})"

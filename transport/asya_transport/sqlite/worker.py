@@ -185,7 +185,7 @@ class Worker:
         except Uncertain:
             self._answer(work, Outcome.UNKNOWN)
             raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if is_full(error):
                 self._answer(work, Outcome.REFUSED)
             else:
@@ -246,7 +246,7 @@ class Worker:
         if self._store is not None:
             self._store.close()
             self._store = None
-        reason = PUBLISH_REFUSED if isinstance(error, sqlite3.Error) and is_full(error) else BROKER_UNREACHABLE
+        reason = PUBLISH_REFUSED if is_full(error) else BROKER_UNREACHABLE
         self._trouble = {reason: sentence(error, self._path)}
         self._tell(Report())
         # The lower half of the range would be a spin when the disk is full.

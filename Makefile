@@ -1,9 +1,9 @@
 # The one front door: names and order. What each does stands in the tool it calls.
 .DEFAULT_GOAL := help
-.PHONY: help setup hello check test bench generate clean
+.PHONY: help setup hello check test bench cluster-api generate clean
 
 help:      ## say what there is
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 setup:     ## make .venv with everything that uv.lock names
 	@tools/setup
 hello: setup     ## run the hello mesh and print its result
@@ -14,6 +14,8 @@ test: setup     ## check, then every test
 	@tools/test
 bench: setup     ## measure, write build/bench.json, print the table
 	@.venv/bin/python -m bench
+cluster-api: setup ## a Kubernetes control plane to work with by hand, until Ctrl-C
+	@tools/cluster-binaries >/dev/null && .venv/bin/python -m tests.support.kube
 generate: setup     ## write every generated file anew
 	@.venv/bin/python tools/generate.py && .venv/bin/python schemas/golden/generate.py
 clean:     ## remove what the targets above made

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.kube.fixtures import cluster, namespace
 from tests.support.wait import short_tmp
+
+__all__ = ["cluster", "namespace", "short_folder"]
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from urllib.parse import quote, urlsplit
 import psutil
 
 from asya_transport.rabbitmq.address import RabbitmqAddress, address_of, parse_url
+from tests.support.guarded import GUARD, free_port
 from tests.support.wait import until
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -49,25 +50,6 @@ log.file.level = warning
 log.console = false
 {more}
 """
-GUARD = """
-import os, signal, sys
-groups = set()
-for line in sys.stdin:
-    groups.add(int(line))
-for group in groups:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-"""
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Broker:

@@ -1,0 +1,89 @@
+"""Processes that do not outlive the tests, however those end.
+
+`Guarded` starts each process in a group of its own and tells a guard process, which kills the groups when its pytest has died: also of
+SIGKILL, when no `finally` runs. Used by every private server of the tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+GUARD = """
+import os, shutil, signal, sys
+groups = set()
+for line in sys.stdin:
+    groups.add(int(line))
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+for folder in sys.argv[1:]:
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Guarded:
+    """Starts and ends processes; `close` ends them all and removes their folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._guard = subprocess.Popen(
+            [sys.executable, "-c", GUARD, folder], stdin=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(
+        self, command: Sequence[str | Path], output: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start one; what it prints is appended to `output`."""
+        with output.open("ab") as sink:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
+        self._running.append(process)
+        assert self._guard.stdin is not None
+        self._guard.stdin.write(f"{process.pid}\n")
+        self._guard.stdin.flush()
+        return process
+
+    def end(self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL, within_s: float = 30) -> int:
+        """End one and its children; gives its exit code. SIGKILL follows when it does not obey."""
+        for step in (how, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, step)
+            try:
+                process.wait(within_s)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self._running.remove(process)
+        return process.returncode
+
+    def close(self) -> None:
+        """End everything, and wait until the folder is gone."""
+        for process in reversed(self._running.copy()):
+            self.end(process)
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from asya_schemas.durations import parse_duration
 
 DEFAULT_CONFIG_FILE = "/etc/asya/controller.yaml"
+DEFAULT_CREDENTIALS = "/etc/asya/transports"
 DEFAULT_SCRIPT = "/runtime/asya_runtime.py"
 SHORTEST_CHECK_S = 5.0
 MOST_WORKERS = 64
@@ -35,6 +36,7 @@ class Settings:
     config_file: str
     config_file_required: bool
     runtime_script: str
+    credentials: str
     watch_namespaces: tuple[str, ...]
     source_path: str | None
     manage_queues: bool
@@ -58,6 +60,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         config_file=reader.text("ASYA_CONFIG_FILE", DEFAULT_CONFIG_FILE),
         config_file_required=reader.given("ASYA_CONFIG_FILE"),
         runtime_script=reader.text("ASYA_RUNTIME_SCRIPT_PATH", DEFAULT_SCRIPT),
+        credentials=reader.text("ASYA_TRANSPORT_CREDENTIALS_PATH", DEFAULT_CREDENTIALS),
         watch_namespaces=tuple(filter(None, map(str.strip, reader.text("ASYA_WATCH_NAMESPACES", "").split(",")))),
         source_path=reader.text("ASYA_SOURCE_PATH", "") or None,
         # Exactly `true`: a half-understood value must not stop queues from being made.

@@ -21,6 +21,14 @@ class Unreachable(TransportError):
     """The broker did not answer, or its file cannot be read or written."""
 
 
+class AccessRefused(Unreachable):
+    """The broker answered and does not let us in: user, password or virtual host."""
+
+
+class CredentialsMissing(TransportError):
+    """A file with our own credentials is not there or cannot be read."""
+
+
 class QueueMissing(TransportError):
     """No queue of this name is declared."""
 

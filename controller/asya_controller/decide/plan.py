@@ -17,7 +17,7 @@ from asya_controller.decide.pods import time_of
 from asya_controller.decide.workload import number
 from asya_controller.decide.world import Json, Refusal, World
 from asya_schemas.actor import effective
-from asya_schemas.actor.identity import SUSPEND_ANNOTATION
+from asya_schemas.actor.identity import KIND, SUSPEND_ANNOTATION
 
 NO_UPDATE = frozenset({"InvalidTransport", "QueueNameInvalid", "QueueConflict"})
 KEDA_PATIENCE = timedelta(seconds=60)
@@ -26,16 +26,19 @@ KEDA_PATIENCE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One write. `replicas` is the count a new workload starts with; `uid` that of the object to remove.
+    """One write. `replicas` is the count a new workload starts with, or the live one that is handed over; `uid` that of the object to
+    remove. `scaled`: a new workload's count is somebody else's from the beginning.
 
-    `why`: `missing`, `changed` (we want something else than before), `drifted` (somebody else changed it), `not wanted`.
+    `why`: `missing`, `changed` (we want something else than before), `drifted` (somebody else changed it), `due` (to be sure),
+    `handover` (the count becomes the autoscaler's), `not wanted`.
     """
 
-    verb: Literal["create", "apply", "remove"]
+    verb: Literal["create", "apply", "handover", "remove"]
     object: Json
     why: str
     replicas: int | None = None
     uid: str | None = None
+    scaled: bool = False
 
 
 def plan(world: World, desired: Desired, transport: Verdict | None, now: datetime) -> tuple[Step, ...]:
@@ -52,10 +55,11 @@ def applies(world: World, desired: Desired, transport: Verdict | None, now: date
     there = same_kind(world.workload, desired.workload)
     usable = transport is not None and transport.true
     if there is None and usable:
-        yield Step("create", without_replicas(desired.workload), "missing", replicas=first_replicas(world))
+        made = without_replicas(desired.workload)
+        yield Step("create", made, "missing", replicas=first_replicas(world), scaled=scaling_enabled(world))
     elif there is not None and (transport is None or transport.reason not in NO_UPDATE):
         wanted = without_replicas(desired.workload) if scaler_still_there(world, now) else desired.workload
-        yield from applied(there, wanted, world)
+        yield from workload_applied(there, wanted, world)
     if not world.keda or (there is None and not usable):
         return
     for live, child in (
@@ -81,11 +85,27 @@ def removals(world: World, desired: Desired, now: datetime) -> Iterator[Step]:
             yield Step("remove", live, "not wanted", uid=str(live["metadata"].get("uid")))
 
 
+def workload_applied(live: Json, wanted: dict[str, Any], world: World) -> Iterator[Step]:
+    """The apply of a workload, around which the count changes hands where scaling is on (contract: controller, Applying, Replicas)."""
+    if not owned(live, world):
+        return
+    fields, scaled = world.fields.get(str(live.get("kind"))), scaling_enabled(world)
+    handover = Step("handover", live, "handover", replicas=number((live.get("spec") or {}).get("replicas"), 1))
+    # First the helper owns the count too, then we let go of it: at no moment is it nobody's.
+    if scaled and fields is not None and fields.replicas:
+        yield handover
+        yield Step("apply", wanted, "changed")
+    else:
+        yield from applied(live, wanted, world)
+    if scaled and fields is not None and fields.handover_open:
+        yield handover
+
+
 def applied(live: Json | None, wanted: dict[str, Any], world: World) -> Iterator[Step]:
     """The apply that `wanted` needs, if any; an object of somebody else is never touched."""
     if live is None:
         yield Step("create", wanted, "missing")
-    elif owned(live, world) and (why := difference(live, wanted)):
+    elif owned(live, world) and (why := difference(live, wanted) or unsure(wanted, world)):
         yield Step("apply", wanted, why)
 
 
@@ -94,6 +114,18 @@ def difference(live: Json, wanted: Json) -> str | None:
     if annotation(live) != annotation(wanted):
         return "changed"
     return None if contains(normal(live), normal(wanted)) else "drifted"
+
+
+def unsure(wanted: Json, world: World) -> str | None:
+    """Why an object that looks as wanted is applied all the same: its fields are not ours as we left them, or its time has come."""
+    kind = str(wanted["kind"])
+    fields = world.fields.get(kind)
+    if fields is not None:
+        left = world.left.get(kind, fields.applied)
+        sent = "replicas" in (wanted.get("spec") or {})
+        if fields.applied is None or fields.applied != left or (sent and not fields.replicas):
+            return "changed"
+    return "due" if kind in world.due else None
 
 
 def annotation(item: Json) -> str | None:
@@ -119,7 +151,31 @@ def conflicts(world: World) -> tuple[Refusal, ...]:
             message=f"{item.get('kind')} '{item['metadata'].get('name')}' exists and is not owned by this AsyncActor",
         )
         for item in children
-        if item is not None and not owned(item, world)
+        if item is not None and not owned(item, world) and not of_predecessor(item, world)
+    )
+
+
+def predecessors(world: World) -> tuple[Json, ...]:
+    """Children of an actor of the same name before this one: garbage that is about to be collected."""
+    children = (
+        world.service_account,
+        world.workload,
+        world.other_workload,
+        world.trigger_authentication,
+        world.scaled_object,
+    )
+    return tuple(item for item in children if item is not None and of_predecessor(item, world))
+
+
+def of_predecessor(item: Json, world: World) -> bool:
+    """Whether the object belongs to an AsyncActor of this name and another uid."""
+    owners = (item.get("metadata") or {}).get("ownerReferences") or ()
+    return any(
+        owner.get("controller")
+        and owner.get("kind") == KIND
+        and owner.get("name") == world.name
+        and owner.get("uid") != world.metadata.get("uid")
+        for owner in owners
     )
 
 

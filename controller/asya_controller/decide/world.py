@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from asya_controller.decide.config import OperatorConfig
+from asya_controller.decide.ownership import Ownership
 
 Json = Mapping[str, Any]
 
@@ -94,6 +95,12 @@ class World:
     queues_dealt_with: tuple[tuple[str, str], ...] = ()
     """(transport, queue) of former queues that are gone or were kept for good."""
     pass_finished: bool = True
+    fields: Mapping[str, Ownership] = field(default_factory=dict)
+    """Kind of a child -> who owns its fields. A child that is not named (as in the local mesh) is as we left it."""
+    left: Mapping[str, str] = field(default_factory=dict)
+    """Kind of a child -> `Ownership.applied` after our last apply; absent when that was before our time."""
+    due: frozenset[str] = frozenset()
+    """Kinds of children that are applied although nothing seems to differ."""
     awaiting: str = ""
     """What a deletion waits for, in words."""
     memory: Memory = Memory()

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import pika
 import pika.exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
 from asya_schemas.names import dead_letter_queue
-from asya_transport.admin import Counts, QueueMissing, QueueNotEmpty, Stored, TransportError, Unreachable
+from asya_transport.admin import Counts, QueueMissing, QueueNotEmpty, Stored, Unreachable
 from asya_transport.port import DELIVERY_LIMIT, Outcome
 from asya_transport.rabbitmq import topology
 from asya_transport.rabbitmq.address import RabbitmqAddress
-from asya_transport.rabbitmq.connection import explain, parameters_of, password_of, refuses_access, tls_context
+from asya_transport.rabbitmq.blocking import Blocking, Conflict, Missing
+from asya_transport.rabbitmq.connection import password_of
 from asya_transport.rabbitmq.management import Management
 
-T = TypeVar("T")
-
-TIMEOUT_S: Final = 10.0
-NOT_FOUND: Final = 404
-PRECONDITION_FAILED: Final = 406
 MOST_LOOKS: Final = 2
 """Looking at a message counts as a delivery before RabbitMQ 4.3; so many are still far from the crash fence."""
 
@@ -41,13 +37,12 @@ class RabbitmqAdmin:
     ) -> None:
         self._address = address
         self._delivery_limit = delivery_limit
-        self._connection: pika.BlockingConnection | None = None
-        self._channel: BlockingChannel | None = None
+        self._link = Blocking(address, "asya admin")
         self._declared: set[str] = set()
         self._tiers_declared = False
         self._counted: Mapping[str, Counts] | None = None
         self._management: Management | None = None
-        self._open()
+        self._link.open()
         if management_url is not None:
             self._management = Management(management_url, address.username, password_of(address), address.vhost)
 
@@ -56,7 +51,7 @@ class RabbitmqAdmin:
     def declare(self, queue: str) -> None:
         """The queue, its dead-letter queue, and once the delay tiers."""
         self._declare_tiers()
-        version = self._do(lambda _channel: self._version())
+        version = self._link.version()
         suffix = dead_letter_queue("")
         if not queue.endswith(suffix):
             dead_letters = dead_letter_queue(queue)
@@ -85,7 +80,7 @@ class RabbitmqAdmin:
             lambda channel: channel.queue_declare(name, passive=True),
             lambda channel: channel.queue_declare(name, durable=True, arguments=arguments),
         )
-        self._do(bind)
+        self._link.do(bind)
 
     def _declare(self, queue: str, arguments: Mapping[str, Any]) -> None:
         self._make(
@@ -96,13 +91,13 @@ class RabbitmqAdmin:
 
     def _make(self, look: Callable[[BlockingChannel], object], make: Callable[[BlockingChannel], object]) -> None:
         """Make it unless it is there: one that exists with other arguments is used as it is (contract: sidecar, section 12)."""
-        with contextlib.suppress(_Missing):
-            self._do(look)
+        with contextlib.suppress(Missing):
+            self._link.do(look)
             return
         try:
-            self._do(make)
-        except _Conflict:
-            self._do(look)  # somebody made it in between
+            self._link.do(make)
+        except Conflict:
+            self._link.do(look)  # somebody made it in between
 
     def delete(self, queue: str, *, only_empty: bool = False) -> int:
         """The queue and what it holds."""
@@ -111,9 +106,11 @@ class RabbitmqAdmin:
         except QueueMissing:
             return 0
         if only_empty and (found.queued or found.processing):
-            raise QueueNotEmpty(f"queue {queue} at {self._place} still holds messages; process or purge them first")
+            raise QueueNotEmpty(
+                f"queue {queue} at {self._link.place} still holds messages; process or purge them first"
+            )
         # Quorum queues know no conditional deletion in every version: the look above must do.
-        self._do(lambda channel: channel.queue_delete(queue))
+        self._link.do(lambda channel: channel.queue_delete(queue))
         self._declared.discard(queue)
         return found.queued + (found.processing or 0)
 
@@ -161,10 +158,10 @@ class RabbitmqAdmin:
 
     def _passive(self, queue: str) -> int:
         try:
-            answer = self._do(lambda channel: channel.queue_declare(queue, passive=True))
-        except _Missing as missing:
+            answer = self._link.do(lambda channel: channel.queue_declare(queue, passive=True))
+        except Missing as missing:
             raise QueueMissing(
-                f"no queue {queue} at {self._place}; `asya up` or the controller declares it"
+                f"no queue {queue} at {self._link.place}; `asya up` or the controller declares it"
             ) from missing
         return int(answer.method.message_count)
 
@@ -192,12 +189,12 @@ class RabbitmqAdmin:
         )
         exchange = "" if tier is None else topology.TIER_PREFIX + tier[0]
         try:
-            self._do(
+            self._link.do(
                 lambda channel: channel.basic_publish(exchange, queue, body, properties, mandatory=True), repeat=False
             )
-        except (pika.exceptions.UnroutableError, _Missing):
+        except (pika.exceptions.UnroutableError, Missing):
             return Outcome.UNROUTABLE
-        except (pika.exceptions.NackError, _Conflict):
+        except (pika.exceptions.NackError, Conflict):
             return Outcome.REFUSED
         except Unreachable:
             return Outcome.UNKNOWN
@@ -227,12 +224,12 @@ class RabbitmqAdmin:
                 channel.basic_nack(last, multiple=True, requeue=True)
             return found
 
-        return self._do(take)
+        return self._link.do(take)
 
     def purge(self, queue: str) -> int:
         """Destroy what is queued."""
         self._passive(queue)
-        answer = self._do(lambda channel: channel.queue_purge(queue))
+        answer = self._link.do(lambda channel: channel.queue_purge(queue))
         return int(answer.method.message_count)
 
     def release_dead(self) -> int:
@@ -241,93 +238,4 @@ class RabbitmqAdmin:
 
     def close(self) -> None:
         """End the connection."""
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None and connection.is_open:
-            with contextlib.suppress(pika.exceptions.AMQPError):
-                connection.close()
-
-    # the connection
-
-    @property
-    def _place(self) -> str:
-        return f"{self._address.place(self._address.hosts[0])}, virtual host {self._address.vhost!r}"
-
-    def _version(self) -> tuple[int, int]:
-        assert self._connection is not None, "asked while a channel is open"
-        properties = self._connection._impl.server_properties or {}
-        return topology.version_of(str(properties.get("version", "")))
-
-    def _open(self) -> BlockingChannel:
-        """The channel, opened again when it is closed.
-
-        Raises:
-            Unreachable
-        """
-        if self._channel is not None and self._channel.is_open:
-            return self._channel
-        trouble: BaseException | None = None
-        if self._connection is None or not self._connection.is_open:
-            self._connection = None
-            for host in self._address.hosts:
-                try:
-                    self._connection = pika.BlockingConnection(self._parameters(host))
-                    break
-                except (OSError, pika.exceptions.AMQPError) as error:
-                    trouble = error
-        if self._connection is None:
-            assert trouble is not None, "there is at least one host"
-            raise Unreachable(f"{self._place}: {refuses_access(trouble) or explain(trouble)}") from trouble
-        self._channel = self._connection.channel()
-        self._channel.confirm_delivery()
-        return self._channel
-
-    def _parameters(self, host: str) -> pika.ConnectionParameters:
-        parameters = parameters_of(self._address, host, "asya admin")
-        assert isinstance(parameters, pika.ConnectionParameters)
-        parameters.heartbeat = (
-            0  # nobody serves heartbeats between two calls; a dead connection is found by the next call
-        )
-        parameters.socket_timeout = parameters.stack_timeout = TIMEOUT_S
-        parameters.blocked_connection_timeout = TIMEOUT_S
-        if self._address.tls:
-            parameters.ssl_options = pika.SSLOptions(tls_context(self._address), self._address.tls_server_name or host)
-        return parameters
-
-    def _do(self, work: Callable[[BlockingChannel], T], *, repeat: bool = True) -> T:
-        """On an open channel; once more on a new connection when the old one turns out to be dead.
-
-        Raises:
-            Unreachable, _Missing, _Conflict
-        """
-        for again in (repeat, False):
-            with self._explained() as lost:
-                return work(self._open())
-            if not again:
-                break
-        raise Unreachable(f"{self._place}: {explain(lost[0])}") from lost[0]
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[list[BaseException]]:
-        """Leaves a lost connection in the list; other troubles are errors."""
-        lost: list[BaseException] = []
-        try:
-            yield lost
-        except pika.exceptions.ChannelClosedByBroker as error:
-            if error.reply_code == NOT_FOUND:
-                raise _Missing(error.reply_text) from error
-            if error.reply_code == PRECONDITION_FAILED:
-                raise _Conflict(error.reply_text) from error
-            raise TransportError(f"{self._place}: {error.reply_text}") from error
-        except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
-            raise
-        except (OSError, pika.exceptions.AMQPError) as error:
-            self._connection = self._channel = None
-            lost.append(error)
-
-
-class _Missing(Exception):
-    """There is no such queue or exchange."""
-
-
-class _Conflict(Exception):
-    """It exists with other arguments, or a message is too large."""
+        self._link.close()

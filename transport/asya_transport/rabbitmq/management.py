@@ -1,6 +1,6 @@
 """What only the management interface knows: which queues there are, and how many messages consumers hold.
 
-Used by admin.py where an address of it is given. Its figures are up to 5 s old (the server's statistics interval).
+Used by admin.py and provisioner.py where an address of it is given. Its figures are up to 5 s old (the server's statistics interval).
 """
 
 from __future__ import annotations
@@ -9,12 +9,36 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from asya_transport.admin import Counts, Unreachable
+from asya_transport.admin import AccessRefused, Counts, Unreachable
 
 TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A queue with its arguments and figures; a figure that the interface does not give is None."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    ready: int | None
+    processing: int | None
+    consumers: int | None
+
+    @property
+    def owner(self) -> str | None:
+        """Whom its marker names."""
+        found = self.arguments.get("x-asya-owner")
+        return None if found is None else str(found)
+
+    @property
+    def unused(self) -> bool:
+        """Known to be empty and without consumers."""
+        return (self.ready, self.processing, self.consumers) == (0, 0, 0)
 
 
 class Management:
@@ -39,10 +63,54 @@ class Management:
             for queue in found
         }
 
+    def every(self) -> dict[str, Found]:
+        """Every queue.
+
+        Raises:
+            Unreachable
+        """
+        columns = "name,arguments,messages_ready,messages_unacknowledged,consumers"
+        found = self._get(f"/api/queues/{self._vhost}?columns={columns}")
+        return {queue["name"]: found_of(queue) for queue in found}
+
+    def one(self, queue: str) -> Found | None:
+        """One queue, None when there is none.
+
+        Raises:
+            Unreachable
+        """
+        try:
+            return found_of(self._get(f"/api/queues/{self._vhost}/{quote(queue, safe='')}"))
+        except _NotFound:
+            return None
+
     def _get(self, path: str) -> Any:
         request = urllib.request.Request(self._url + path, headers=self._headers)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
                 return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    raise _NotFound(path) from error
+                if error.code in (401, 403):
+                    place = f"the management interface of RabbitMQ at {self._url}"
+                    raise AccessRefused(f"{place} refuses the user or the password") from error
+                raise Unreachable(f"the management interface of RabbitMQ at {self._url}: {error}") from error
         except (OSError, ValueError) as error:
             raise Unreachable(f"the management interface of RabbitMQ at {self._url}: {error}") from error
+
+
+class _NotFound(Exception):
+    """There is no such thing."""
+
+
+def found_of(queue: Mapping[str, Any]) -> Found:
+    """A queue from the interface's JSON."""
+    return Found(
+        name=queue["name"],
+        arguments=queue.get("arguments") or {},
+        ready=queue.get("messages_ready"),
+        processing=queue.get("messages_unacknowledged"),
+        consumers=queue.get("consumers"),
+    )

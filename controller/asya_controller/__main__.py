@@ -1,0 +1,139 @@
+"""Start the controller: settings, configuration, probes, caches, lease, workers; and end it in the reverse order.
+
+The only place that reads the environment, and the only one that ends the process.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import uuid
+from importlib import metadata
+from typing import NoReturn
+
+import structlog
+from kubernetes.config import ConfigException
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from asya_controller import settings as variables
+from asya_controller.act import logs
+from asya_controller.act.api import Api
+from asya_controller.act.configuration import read_configuration, read_script
+from asya_controller.act.connection import Connection, connect
+from asya_controller.act.controller import Controller
+from asya_controller.act.lease import NAME, Lease
+from asya_controller.act.metrics import Metrics
+from asya_controller.act.web import Answer, Server, text
+from asya_controller.decide.config import ConfigurationError, OperatorConfig
+from asya_controller.settings import Settings, from_environ
+
+log = structlog.get_logger()
+
+EXIT_CONFIGURATION = 2
+STOP_WITHIN_S = 30.0
+OTHER_CONNECTIONS = 16
+"""Watches, lease, Events, the look for KEDA."""
+
+
+def main() -> int:
+    """The exit code."""
+    try:
+        version = metadata.version("asya-mesh")
+        settings = from_environ(os.environ)
+        config = read_configuration(settings, version)
+        script = read_script(settings)
+        if settings.source_path:
+            raise variables.ConfigurationError(
+                ["configuration error: ASYA_SOURCE_PATH: this version has no file source; unset it"]
+            )
+        namespaces = max(1, len(settings.watch_namespaces))
+        connection = connect(
+            settings.workers + OTHER_CONNECTIONS * namespaces, namespace=os.environ.get("POD_NAMESPACE")
+        )
+    except (variables.ConfigurationError, ConfigurationError) as error:
+        sys.stderr.write("".join(f"{line}\n" for line in error.lines))
+        return EXIT_CONFIGURATION
+    except ConfigException as error:
+        sys.stderr.write(f"configuration error: kubeconfig: {error}\n")
+        return EXIT_CONFIGURATION
+    logs.configure(settings.log_level)
+    return live(settings, config, script, connection, version)
+
+
+def live(settings: Settings, config: OperatorConfig, script: str, connection: Connection, version: str) -> int:
+    """Until the end."""
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    instance = f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}"
+    metrics = Metrics(version, settings.workers, connection.base)
+    api = Api(connection, metrics.requested)
+    controller = Controller(settings, config, script, api, metrics, instance)
+    try:
+        servers = serve(settings, controller, metrics)
+    except OSError as error:
+        sys.stderr.write(f"configuration error: ASYA_METRICS_ADDR, ASYA_PROBE_ADDR: {error}\n")
+        return EXIT_CONFIGURATION
+    log.info("starting", version=version, transports=sorted(config.transports), namespaces=settings.watch_namespaces)
+    controller.start_caches()
+    lease = Lease(api, connection.namespace, instance, lost) if settings.leader_elect else None
+    threading.Thread(target=begin, args=(controller, lease, metrics), name="begin", daemon=True).start()
+    asked.wait()
+    # 1. No new work, and what runs may end; 2. Events say what was done; 3. only then another may lead.
+    controller.stop(STOP_WITHIN_S)
+    if lease is not None:
+        lease.release()
+    for server in servers:
+        server.close()
+    log.info("ended")
+    return 0
+
+
+def begin(controller: Controller, lease: Lease | None, metrics: Metrics) -> None:
+    """Work when the stores are full and this replica leads."""
+    controller.wait_synced()
+    if lease is not None:
+        lease.start()
+        lease.held.wait()
+    metrics.leader.labels(NAME).set(1)
+    controller.start_work()
+    log.info("working")
+
+
+def lost() -> NoReturn:
+    """Another may lead by now: whatever is under way must not be written any more."""
+    sys.stderr.write("the lease was lost; ending at once\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def serve(settings: Settings, controller: Controller, metrics: Metrics) -> tuple[Server, ...]:
+    """Probes and metrics.
+
+    Raises:
+        OSError: an address cannot be listened on.
+    """
+
+    def healthz() -> Answer:
+        stuck = list(controller.stuck())
+        return text(503, "\n".join(stuck)) if stuck else text(200, "ok")
+
+    def readyz() -> Answer:
+        missing = controller.missing()
+        return text(503, f"not filled yet: {', '.join(sorted(missing))}") if missing else text(200, "ok")
+
+    def exposition() -> Answer:
+        return 200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry)
+
+    servers = (
+        Server(settings.probe_addr, {"/healthz": healthz, "/readyz": readyz}),
+        Server(settings.metrics_addr, {"/metrics": exposition}),
+    )
+    for server in servers:
+        server.start()
+    return servers
+
+
+if __name__ == "__main__":
+    sys.exit(main())

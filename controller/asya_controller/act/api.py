@@ -1,0 +1,254 @@
+"""Requests to the API server as raw JSON: get, list, watch, apply, delete, and what leases and Events need.
+
+Called by everything in `act`. One method is one request: nothing is repeated here, nothing is cached, and no answer is interpreted beyond
+its class of error. Thread-safe.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import msgspec
+import urllib3
+
+from asya_controller.act.api_errors import ApiError, NoAnswer, error_of
+from asya_controller.act.connection import Connection
+from asya_controller.act.kinds import Kind
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 30.0
+PAGE = 500
+"""Objects of one page of a list: large enough to be quick, small enough that nobody holds thousands twice."""
+
+CHILDREN = "asya-controller"
+STATUS = "asya-status"
+FINALIZER = "asya-finalizer"
+HANDOVER = "asya-replicas-handover"
+"""Field managers (contract: controller, Applying)."""
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+
+Json = dict[str, Any]
+decode = msgspec.json.decode
+encode = msgspec.json.encode
+
+
+class Observer(Protocol):
+    """Who counts requests."""
+
+    def __call__(self, code: str, method: str) -> None:
+        """One answer; code `<error>` when there was none."""
+        ...
+
+
+class Api:
+    """One API server."""
+
+    def __init__(self, connection: Connection, observe: Observer) -> None:
+        self._connection = connection
+        self._observe = observe
+
+    # reading
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """One object, read now.
+
+        Raises:
+            NotFound, ApiError
+        """
+        return self._json("GET", kind.path(namespace, name))
+
+    def served(self, api_version: str) -> frozenset[str]:
+        """The plurals of a group's version; empty when the server does not know it.
+
+        Raises:
+            ApiError
+        """
+        try:
+            found = self._json("GET", f"/apis/{api_version}")
+        except ApiError as error:
+            if error.code == 404:
+                return frozenset()
+            raise
+        return frozenset(item["name"] for item in found.get("resources") or ())
+
+    def pages(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "", metadata_only: bool = False
+    ) -> Iterator[tuple[list[Json], str]]:
+        """All objects of a kind, page by page, each with the resource version of the list.
+
+        Raises:
+            Gone: the list ended in between; begin again. ApiError.
+        """
+        query = {"limit": str(PAGE), "labelSelector": selector, "fieldSelector": fields, "continue": ""}
+        accept = METADATA_ONLY.format("List") if metadata_only else "application/json"
+        while True:
+            found = self._json("GET", kind.path(namespace), query, accept=accept)
+            meta = found["metadata"]
+            yield found.get("items") or [], str(meta["resourceVersion"])
+            query["continue"] = meta.get("continue") or ""
+            if not query["continue"]:
+                return
+
+    def watch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        version: str,
+        selector: str,
+        silence_s: float,
+        lasting_s: float,
+        metadata_only: bool = False,
+    ) -> Iterator[tuple[str, Json]]:
+        """(type, object) of every change after `version`, bookmarks included, until the server ends the stream.
+
+        Raises:
+            Gone, ApiError: the server says so, at once or in the stream. NoAnswer: silence for `silence_s`, or a broken stream.
+        """
+        query = {
+            "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version, "labelSelector": selector,
+            "timeoutSeconds": str(round(lasting_s)),
+        }  # fmt: skip
+        accept = METADATA_ONLY.format("") if metadata_only else "application/json"
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=silence_s)
+        answer = self._request("GET", kind.path(namespace), query, accept=accept, timeout=timeout, stream=True)
+        try:
+            for line in lines(answer):
+                event = decode(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    wait = (status.get("details") or {}).get("retryAfterSeconds")
+                    headers = {"retry-after": str(wait)} if wait else {}
+                    raise error_of(int(status.get("code") or 500), str(status.get("message") or ""), headers)
+                yield event["type"], event["object"]
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise NoAnswer(f"the watch of {kind.plural} broke: {error}") from error
+        except msgspec.DecodeError as error:
+            raise NoAnswer(f"the watch of {kind.plural} broke in the middle of a line: {error}") from error
+        finally:
+            # Not given back to the pool: the server would go on sending on it.
+            answer.close()
+            answer.release_conn()
+
+    # writing
+
+    def apply(
+        self, body: Json, kind: Kind, manager: str, *, force: bool = True, subresource: str | None = None
+    ) -> Json:
+        """Server-side apply; the object as it is afterwards.
+
+        Raises:
+            Conflict: without `force`, somebody else owns a field; or `metadata.uid` or `resourceVersion` is not as given. ApiError.
+        """
+        meta = body["metadata"]
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        path = kind.path(meta["namespace"], meta["name"], subresource)
+        return self._json("PATCH", path, query, body, content=APPLY_PATCH)
+
+    def merge(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """A merge patch; for Events, whose series grow."""
+        return self._json("PATCH", kind.path(namespace, name), {}, body, content=MERGE_PATCH)
+
+    def create(self, kind: Kind, namespace: str, body: Json) -> Json:
+        """A new object.
+
+        Raises:
+            Conflict: one of this name is there. ApiError.
+        """
+        return self._json("POST", kind.path(namespace), {}, body)
+
+    def replace(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """The whole object, if it is still the version that `body` names.
+
+        Raises:
+            Conflict, ApiError
+        """
+        return self._json("PUT", kind.path(namespace, name), {}, body)
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Begin to delete the object of this uid; another of the same name is left alone.
+
+        Raises:
+            NotFound, Conflict: it is another one. ApiError.
+        """
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        self._json("DELETE", kind.path(namespace, name), {}, options)
+
+    # one request
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        *,
+        content: str = "application/json",
+        accept: str = "application/json",
+    ) -> Json:
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S)
+        answer = self._request(method, path, query, body, content=content, accept=accept, timeout=timeout)
+        try:
+            found: Json = decode(answer.data)
+        except msgspec.DecodeError as error:
+            raise NoAnswer(f"{method} {path}: the answer is no JSON: {error}") from error
+        return found
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Json | None = None,
+        *,
+        content: str = "application/json",
+        accept: str,
+        timeout: urllib3.Timeout,
+        stream: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        given = {key: value for key, value in (query or {}).items() if value}
+        url = f"{self._connection.base}{path}{'?' + urlencode(given) if given else ''}"
+        headers = {**self._connection.headers(), "Accept": accept, **({"Content-Type": content} if body else {})}
+        try:
+            answer = self._connection.pool.request(
+                method,
+                url,
+                headers=headers,
+                body=encode(body) if body is not None else None,
+                timeout=timeout,
+                preload_content=not stream,
+                retries=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._observe("<error>", method)
+            raise NoAnswer(f"{method} {path}: {error}") from error
+        self._observe(str(answer.status), method)
+        if answer.status >= 300:
+            raise error_of(answer.status, sentence(answer), dict(answer.headers))
+        return answer
+
+
+def lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """The lines of a stream as they come; half a line at the end is dropped, as its object comes again."""
+    rest = b""
+    for chunk in answer.stream(1 << 16, decode_content=True):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line)
+
+
+def sentence(answer: urllib3.BaseHTTPResponse) -> str:
+    """What the server says about a refusal: the `message` of its Status, else the beginning of its text."""
+    text = answer.data
+    try:
+        found = decode(text)
+        return str(found["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return text[:512].decode(errors="replace").strip() or str(answer.reason or "")

@@ -1,0 +1,50 @@
+"""How the API server is reached: address, certificates, credentials and a pool of connections.
+
+Made once by `__main__`. The `kubernetes` package reads kubeconfig or the pod's own account and makes the pool; its models, its watch and
+its informer are not used (docs/architecture.md says why). Must not know what is asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+from kubernetes import client, config
+
+USER_AGENT = "asya-controller"
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A server and how to enter it. `namespace` is the controller's own, where its lease lives."""
+
+    base: str
+    pool: urllib3.PoolManager
+    namespace: str
+    settings: client.Configuration
+
+    def headers(self) -> Mapping[str, str]:
+        """What every request carries; a token that ends is read again by the package."""
+        token = self.settings.get_api_key_with_prefix("authorization")
+        return {"User-Agent": USER_AGENT, **({"Authorization": token} if token else {})}
+
+
+def connect(connections: int, kubeconfig: str | None = None, namespace: str | None = None) -> Connection:
+    """The cluster we run in, else the one that kubeconfig names (`KUBECONFIG`, `~/.kube/config`).
+
+    Raises:
+        ConfigException: there is neither, or it cannot be used.
+    """
+    settings = client.Configuration()
+    own = "default"
+    if kubeconfig is None and NAMESPACE_FILE.exists():
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        own = NAMESPACE_FILE.read_text().strip() or own
+    else:
+        config.load_kube_config(config_file=kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
+    # One connection for each watch and each worker: a pool that is too small makes one wait for another.
+    settings.connection_pool_maxsize = connections
+    settings.retries = urllib3.Retry(0)  # what is repeated, and when, is decided by those who ask
+    pool = client.ApiClient(settings).rest_client.pool_manager
+    return Connection(settings.host.rstrip("/"), pool, namespace or own, settings)

@@ -1,0 +1,111 @@
+"""Everything one pass has to know about an actor, as a World.
+
+Called at the beginning of a pass and after its writes. Reads stores, the facts about queues, and what is remembered; must not write, and
+asks the API server nothing but Events about a pod that says nothing itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from asya_controller.act.actor_state import ActorState
+from asya_controller.act.kinds import (
+    DEPLOYMENT,
+    HPA,
+    POD,
+    REPLICA_SET,
+    SCALED_OBJECT,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+    TRIGGER_AUTHENTICATION,
+    WORKLOADS,
+    Kind,
+)
+from asya_controller.act.store import Kept, Name
+from asya_controller.act.view import View
+from asya_controller.decide.config import OperatorConfig
+from asya_controller.decide.counts import lenient
+from asya_controller.decide.world import QueueFacts, World
+from asya_schemas.actor import effective
+
+
+class Children:
+    """The objects of one actor as the stores have them now."""
+
+    def __init__(self, view: View, actor: Name, spec: Mapping[str, Any]) -> None:
+        namespace, name = actor
+        kind = STATEFUL_SET if lenient(effective.kind, spec, "Deployment") == STATEFUL_SET.name else DEPLOYMENT
+        other = next(item for item in WORKLOADS if item is not kind)
+        self.wanted = view.get(kind, actor)
+        self.other = view.get(other, actor)
+        self.workload = self.wanted or self.other
+        self.workload_kind = kind if self.wanted else other
+        self.scaled_object = view.get(SCALED_OBJECT, actor)
+        self.authentication = view.get(TRIGGER_AUTHENTICATION, (namespace, f"{name}-trigger-auth"))
+        self.service_account = view.get(SERVICE_ACCOUNT, (namespace, f"asya-{name}"))
+        self.hpa = view.get(HPA, (namespace, f"keda-hpa-{name}"))
+        self.pods = pods(view, actor, self.workload)
+
+    def signature(self) -> tuple[Any, ...]:
+        """Changes when any of them does."""
+        each = (self.wanted, self.other, self.scaled_object, self.authentication, self.service_account, self.hpa)
+        return tuple(kept and (kept.uid, kept.version) for kept in (*each, *self.pods))
+
+    def kept(self) -> Iterable[tuple[Kind, Kept]]:
+        """Those of ours that are applied, by kind."""
+        named = (
+            (self.workload_kind, self.workload),
+            (SCALED_OBJECT, self.scaled_object),
+            (TRIGGER_AUTHENTICATION, self.authentication),
+            (SERVICE_ACCOUNT, self.service_account),
+        )
+        return ((kind, item) for kind, item in named if item is not None)
+
+
+def pods(view: View, actor: Name, workload: Kept | None) -> list[Kept]:
+    """The pods of a workload, its own or its ReplicaSets'."""
+    if workload is None:
+        return []
+    owners = {workload.uid, *(item.uid for item in view.of_actor(REPLICA_SET, actor) if item.owner == workload.uid)}
+    return [pod for pod in view.of_actor(POD, actor) if pod.owner in owners]
+
+
+def world_of(
+    actor: Mapping[str, Any],
+    children: Children,
+    config: OperatorConfig,
+    state: ActorState,
+    queue: QueueFacts | None,
+    *,
+    keda: bool,
+    now_s: float,
+    pass_finished: bool = True,
+    awaiting: str = "",
+) -> World:
+    """The World of a pass."""
+    return World(
+        actor=actor,
+        config=config,
+        workload=read(children.workload),
+        pods=tuple(pod.read() for pod in children.pods),
+        events=tuple(event for looked in state.looked.values() for event in looked.events),
+        scaled_object=read(children.scaled_object),
+        hpa=read(children.hpa),
+        trigger_authentication=read(children.authentication),
+        other_workload=read(children.other),
+        service_account=read(children.service_account),
+        keda=keda,
+        queue=queue,
+        refusals=tuple(held.refusal for held in state.held.values()),
+        queues_dealt_with=tuple(state.dealt_with),
+        fields={kind.name: kept.fields for kind, kept in children.kept()},
+        left=dict(state.left),
+        due=frozenset(kind for kind, until in state.sure_until.items() if until <= now_s),
+        pass_finished=pass_finished,
+        awaiting=awaiting,
+        memory=state.memory,
+    )
+
+
+def read(kept: Kept | None) -> dict[str, Any] | None:
+    """The object, None when there is none."""
+    return None if kept is None else kept.read()

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.console import ROOT
-from tests.support.rabbitmq import PASSWORD, USER, Broker, free_port
+from tests.support.guarded import free_port
+from tests.support.rabbitmq import PASSWORD, USER, Broker
 from tests.support.wait import until
 
 SCRIPT = ROOT / "runtime" / "asya_runtime.py"
@@ -31,7 +32,11 @@ class ControllerProcess:
     """One process. `start`, `stop`, `kill`; `metric` and `log` tell what it did."""
 
     def __init__(
-        self, kubeconfig: Path, namespaces: tuple[str, ...], config: Mapping[str, Any], environ: Mapping[str, str] | None = None
+        self,
+        kubeconfig: Path,
+        namespaces: tuple[str, ...],
+        config: Mapping[str, Any],
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="asya-controller-"))
         self.credentials = self._folder / "transports" / TRANSPORT

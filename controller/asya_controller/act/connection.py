@@ -26,7 +26,7 @@ class Connection:
 
     def headers(self) -> Mapping[str, str]:
         """What every request carries; a token that ends is read again by the package."""
-        token = self.settings.get_api_key_with_prefix("authorization")
+        token = self.settings.get_api_key_with_prefix("BearerToken")
         return {"User-Agent": USER_AGENT, **({"Authorization": token} if token else {})}
 
 

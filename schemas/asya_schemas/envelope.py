@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from asya_schemas import headers as reserved
 from asya_schemas import strictjson
@@ -23,17 +25,16 @@ __all__ = ["Envelope", "Refused", "encode", "is_id", "parse", "stamped"]
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """A valid envelope. `headers`, `payload` and `extra` (unknown members) hold JSON text."""
 
     id: str
     route: Route
     payload: bytes
     parent_id: str | None = None
-    headers: Mapping[str, bytes] = field(default_factory=dict)
-    status: Status = field(default_factory=Status)
-    extra: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes] = {}
+    status: Status = Status()
+    extra: Mapping[str, bytes] = {}
 
     @property
     def trace_id(self) -> str:

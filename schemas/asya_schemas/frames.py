@@ -6,10 +6,10 @@ Used by the sidecar. Must not decide where a frame is sent: that follows from it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from asya_schemas import headers as reserved
 from asya_schemas import strictjson
@@ -39,13 +39,12 @@ class ProtocolError(Exception):
     """The runtime's answer is not what the contract allows; the text is a sentence for the error envelope."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One result of a handler: payload and headers as JSON text, route already advanced."""
 
     payload: bytes
     route: Route
-    headers: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes] = {}
 
 
 def read_answer(body: bytes, envelope: Envelope) -> list[Frame]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import string
 import uuid
+from functools import lru_cache
 from typing import Final
 
 # uuid5(DNS, "asya.sh"), fixed for ever: ids of fan-out children are made in it (contract: envelope, Identity and fan-out).
@@ -27,6 +28,7 @@ def is_actor_name(text: str) -> bool:
     return _DNS_LABEL.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=64)  # every hop asks for a queue's name, and of the same template
 def check_template(template: str) -> None:
     """Raise TemplateError unless `template` has `{actor}` and no other placeholder than `{namespace}`."""
     try:

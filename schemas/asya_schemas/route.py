@@ -6,10 +6,10 @@ Used by the envelope, the sidecar's decisions and the command line. Must not kno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from asya_schemas import strictjson
 from asya_schemas.limits import MAX_ROUTE_NAMES
@@ -20,15 +20,14 @@ _NEW_MEMBERS: Final = ("prev", "curr", "next")
 _OLD_MEMBERS: Final = ("actors", "current")
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """A valid route. `old_shape` is kept on every hop; `extra` are other members as JSON text, carried along."""
 
     prev: tuple[str, ...]
     curr: str
     next: tuple[str, ...]
     old_shape: bool = False
-    extra: Mapping[str, bytes] = field(default_factory=dict)
+    extra: Mapping[str, bytes] = {}
 
     @property
     def hops(self) -> int:

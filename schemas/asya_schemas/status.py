@@ -7,9 +7,11 @@ Must not look at the clock: `now` is a parameter, with its offset.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from asya_schemas import strictjson
 from asya_schemas.durations import format_time, parse_time
@@ -26,8 +28,7 @@ _MAX_COUNT: Final = 1_000_000_000
 _MAX_TIME_CHARACTERS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """What is known of an envelope. Times and `deadline_at` are text as received, `error` and `extra` JSON text.
 
     `received` is the whole block as received: it is sent on unchanged until an event changes the status.
@@ -43,7 +44,7 @@ class Status:
     updated_at: str | None = None
     deadline_at: str | None = None
     error: bytes | None = None
-    extra: Mapping[str, bytes] = field(default_factory=dict)
+    extra: Mapping[str, bytes] = {}
     received: bytes | None = None
     warnings: tuple[str, ...] = ()
 

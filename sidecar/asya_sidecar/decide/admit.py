@@ -4,9 +4,11 @@ Pure: steps 1 to 7 of the order of checks (contract: sidecar, Order of checks) a
 for every delivery; steps 8 and 9 need the gateway and the runtime and stand there.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from asya_schemas import envelope as envelopes
 from asya_schemas import limits
@@ -20,8 +22,7 @@ LEAST_LEFT: Final = timedelta(seconds=1)
 """A call with less time left is not begun: the deadline would meet it in the middle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """The handler may be called."""
 
     envelope: Envelope

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+import msgspec
+
 from asya_schemas import limits, policies
 from asya_schemas.envelope import Envelope
 from asya_schemas.errors import ErrorInfo
@@ -73,8 +75,7 @@ def too_long_waits(rules: Rules) -> list[str]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """One message to publish. `message_type` is a value of `messages_sent_total`."""
 
     queue: str
@@ -100,8 +101,7 @@ class Report:
     members: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The words are values of metric labels (contract: sidecar, Outcomes and Metrics)."""
 
     processed: str

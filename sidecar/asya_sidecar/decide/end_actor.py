@@ -5,11 +5,12 @@ act/end_actor.py. A handler that fails means "not stored yet", so nothing here e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from asya_schemas import envelope as envelopes
 from asya_schemas import headers, names, strictjson

@@ -4,8 +4,9 @@ Pure: an input and a finding in, the decision out. Called by admit.py (before th
 Everything to the sink is the input with a status; everything to the sump is an error envelope, which always fits.
 """
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from asya_schemas import failure as failures
 from asya_schemas import headers, salvage

@@ -4,9 +4,10 @@ Pure: the input and the reply in, the decision out: outcomes O1 to O14 and O19 (
 act/consumer.py after every call of an ordinary actor, which obeys and adds no condition of its own.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from asya_schemas import durations, headers, strictjson
 from asya_schemas.envelope import Envelope, encode

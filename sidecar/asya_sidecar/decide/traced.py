@@ -3,7 +3,7 @@
 Pure. Called by act/sender.py, and only when tracing is on: each message carries the context of the span that sent it.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from asya_schemas import envelope as envelopes
 from asya_schemas import headers, strictjson

@@ -237,14 +237,14 @@ class Consumer:
         return future
 
     def _flush(self) -> None:
-        """Write the acks, then ask whether all has arrived, one question at a time."""
+        """Write the acks, then ask whether all has arrived. One question at a time; acks that come meanwhile wait for its answer."""
         self._flush_coming = False
-        if not self._number:
+        if not self._number or self._proving:
             return
         if self._acks:
             acks, self._acks = self._acks, []
             self._write_acks(acks)
-        if self._unproved and not self._proving:
+        if self._unproved:
             self._proving, self._unproved = self._unproved, []
             self._connection.send(frames.flow(self._number))
 

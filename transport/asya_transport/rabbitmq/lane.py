@@ -91,7 +91,8 @@ class Lane:
         self._open[self._next_tag] = sending
         self._next_tag += 1
         piece_bytes = self._connection.body_piece_bytes
-        self._connection.send(method, *frames.content(self._number, sending.head, sending.body, piece_bytes))
+        write = self._connection.send if len(self._open) == 1 else self._connection.gather
+        write(method, *frames.content(self._number, sending.head, sending.body, piece_bytes))
 
     # the channel
 

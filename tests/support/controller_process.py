@@ -6,6 +6,7 @@ namespaces it is given and no others, so that tests on one cluster do not distur
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any
 
 from tests.support.console import ROOT
 from tests.support.guarded import free_port
+from tests.support.kube.cluster import SYSTEM, Cluster
 from tests.support.rabbitmq import PASSWORD, USER, Broker
 from tests.support.wait import until
 
@@ -33,21 +35,23 @@ class ControllerProcess:
 
     def __init__(
         self,
-        kubeconfig: Path,
+        cluster: Cluster,
         namespaces: tuple[str, ...],
         config: Mapping[str, Any],
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="asya-controller-"))
-        self.credentials = self._folder / "transports" / TRANSPORT
-        self.credentials.mkdir(parents=True)
-        (self.credentials / "password").write_text(PASSWORD)
-        (self._folder / "controller.yaml").write_text(json.dumps(config))
+        for transport in config["transports"]:
+            self.password(transport, PASSWORD)
+        self.configure(config)
+        self._write_kubeconfig(cluster)
         self._probe_port, self._metrics_port = free_port(), free_port()
         self._environ = {
             "PATH": os.environ["PATH"],
-            "KUBECONFIG": str(kubeconfig),
-            "POD_NAMESPACE": namespaces[0],
+            "KUBECONFIG": str(self._folder / "kubeconfig"),
+            "POD_NAMESPACE": SYSTEM,
+            # One lease for all tests of a cluster would make them wait for each other; the lease has tests of its own.
+            "ASYA_LEADER_ELECT": "false",
             "ASYA_CONFIG_FILE": str(self._folder / "controller.yaml"),
             "ASYA_RUNTIME_SCRIPT_PATH": str(SCRIPT),
             "ASYA_TRANSPORT_CREDENTIALS_PATH": str(self._folder / "transports"),
@@ -58,6 +62,36 @@ class ControllerProcess:
             **(environ or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write the operator's configuration; read at the next start."""
+        (self._folder / "controller.yaml").write_text(json.dumps(config))
+
+    def password(self, transport: str, text: str) -> None:
+        """Write the controller's own password for a transport."""
+        folder = self._folder / "transports" / transport
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "password").write_text(text)
+
+    def environ(self, more: Mapping[str, str]) -> None:
+        """Set variables; read at the next start."""
+        self._environ |= more
+
+    def _write_kubeconfig(self, cluster: Cluster) -> None:
+        """With the rights that the shipped manifests give, and no others."""
+        api = cluster.as_controller
+        place: dict[str, Any] = {"server": api.server}
+        if cluster.ca:
+            place["certificate-authority-data"] = base64.b64encode(cluster.ca.encode()).decode()
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "clusters": [{"name": "test", "cluster": place}],
+            "users": [{"name": "test", "user": {"token": api.token}}],
+        }
+        (self._folder / "kubeconfig").write_text(json.dumps(document))
 
     def launch(self) -> None:
         """Start, without waiting."""
@@ -89,13 +123,13 @@ class ControllerProcess:
         """What it wrote."""
         return self.log_file.read_text()
 
-    def metric(self, name: str, **labels: str) -> float:
+    def metric(self, series: str, **labels: str) -> float:
         """The sum of all series of that name that have these labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
-        found = (line.rpartition(" ") for line in lines if line.startswith((f"{name}{{", f"{name} ")))
-        return sum(float(value) for series, _, value in found if all(part in series for part in wanted))
+        found = (line.rpartition(" ") for line in lines if line.startswith((f"{series}{{", f"{series} ")))
+        return sum(float(value) for shown, _, value in found if all(part in shown for part in wanted))
 
     def writes(self) -> float:
         """Requests so far that write anything but the lease."""
@@ -122,9 +156,10 @@ class ControllerProcess:
             self.kill()
 
 
-def rabbitmq_config(broker: Broker, vhost: str, **changes: Any) -> dict[str, Any]:
-    """An operator configuration with one transport, `rabbitmq`, on a virtual host of a test's broker."""
+def rabbitmq(broker: Broker, vhost: str, **changes: Any) -> dict[str, Any]:
+    """A transport on a virtual host of a test's broker; None takes a key away, `enabled` is the transport's own."""
     address = broker.address(vhost)
+    enabled = changes.pop("enabled", True)
     config = {
         "host": address.hosts[0],
         "port": address.port,
@@ -135,15 +170,15 @@ def rabbitmq_config(broker: Broker, vhost: str, **changes: Any) -> dict[str, Any
         **changes,
     }
     kept = {key: value for key, value in config.items() if value is not None}
-    return {"transports": {TRANSPORT: {"type": "rabbitmq", "config": kept}}, "sidecar": {"image": "asya-sidecar:test"}}
+    return {"type": "rabbitmq", "enabled": enabled, "config": kept}
 
 
 @contextlib.contextmanager
 def running(
-    kubeconfig: Path, namespaces: tuple[str, ...], config: Mapping[str, Any], environ: Mapping[str, str] | None = None
+    cluster: Cluster, namespaces: tuple[str, ...], config: Mapping[str, Any], environ: Mapping[str, str] | None = None
 ) -> Iterator[ControllerProcess]:
     """A controller that runs for one test."""
-    found = ControllerProcess(kubeconfig, namespaces, config, environ)
+    found = ControllerProcess(cluster, namespaces, config, environ)
     try:
         found.start()
         yield found

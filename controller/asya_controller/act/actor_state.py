@@ -56,6 +56,8 @@ class ActorState:
     """Former queues, (transport, queue), that are gone or kept for good."""
     removals: dict[tuple[str, str], str] = field(default_factory=dict)
     """(transport, queue) -> what became of it, while the actor goes."""
+    removing: bool = False
+    """Former queues are being dealt with."""
     pods_gone_at: float | None = None
     heirs_since: float | None = None
     """Since when children of an earlier actor of this name are waited for."""

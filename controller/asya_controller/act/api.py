@@ -4,7 +4,7 @@ Called by everything in `act`. One method is one request: nothing is repeated he
 its class of error. Thread-safe.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -101,9 +101,11 @@ class Api:
         selector: str,
         silence_s: float,
         lasting_s: float,
+        answered: Callable[[], None],
         metadata_only: bool = False,
     ) -> Iterator[tuple[str, Json]]:
-        """(type, object) of every change after `version`, bookmarks included, until the server ends the stream.
+        """(type, object) of every change after `version`, bookmarks included, until the server ends the stream. `answered` is called when
+        it has taken the watch, which may be long before the first change.
 
         Raises:
             Gone, ApiError: the server says so, at once or in the stream. NoAnswer: silence for `silence_s`, or a broken stream.
@@ -115,6 +117,7 @@ class Api:
         accept = METADATA_ONLY.format("") if metadata_only else "application/json"
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=silence_s)
         answer = self._request("GET", kind.path(namespace), query, accept=accept, timeout=timeout, stream=True)
+        answered()
         try:
             for line in lines(answer):
                 event = decode(line)

@@ -29,6 +29,7 @@ from asya_controller.act.kinds import (
 )
 from asya_controller.act.metrics import CONTROLLER, Metrics, Reading
 from asya_controller.act.queue import Queue
+from asya_controller.act.reach import Reach
 from asya_controller.act.reconcile import Reconciler
 from asya_controller.act.reflector import Reflector
 from asya_controller.act.scripts import housekeeping
@@ -59,6 +60,7 @@ class Controller:
         self._working = threading.Event()
         self._stop = threading.Event()
         self._keda_known = threading.Event()
+        self._reach = Reach()
         self._queue: Queue[Name] = Queue(watcher=metrics)
         self._view = View(config, self._wake)
         self._events = EventSender(api, metrics, instance)
@@ -99,6 +101,7 @@ class Controller:
                 kind,
                 namespace,
                 self._view.stores[kind],
+                self._reach,
                 selector=selector,
                 metadata_only=kind in (CONFIG_MAP, SERVICE_ACCOUNT),
                 restarted=lambda kind, reason: restarted.labels(kind, reason).inc(),

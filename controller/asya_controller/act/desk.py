@@ -158,6 +158,7 @@ class Desk:
             except Exception:  # a task's boundary: a desk that ends would leave its transport without eyes
                 log.exception("looking at queues failed", transport=self.name)
                 self._failed("QueueCreateFailed", "an internal error; the controller's log has it")
+                self._publish_failure(list(self._asked))
         self.provisioner.close()
 
     def _wait_s(self) -> float:

@@ -15,6 +15,7 @@ import structlog
 from asya_controller.act.api import Api
 from asya_controller.act.api_errors import ApiError, Gone, NoAnswer
 from asya_controller.act.kinds import Kind
+from asya_controller.act.reach import Reach
 from asya_controller.act.store import Kept, Store
 
 log = structlog.get_logger()
@@ -59,6 +60,7 @@ class Reflector:
         kind: Kind,
         namespace: str | None,
         store: Store,
+        reach: Reach,
         *,
         selector: str = "",
         metadata_only: bool = False,
@@ -69,6 +71,7 @@ class Reflector:
         self._api = api
         self._namespace = namespace
         self._store = store
+        self._reach = reach
         self._selector = selector
         self._metadata_only = metadata_only
         self._restarted = restarted
@@ -82,11 +85,14 @@ class Reflector:
     def stop(self) -> None:
         """Ask to end; a watch that is silent ends with its next line, which nobody waits for."""
         self._stop.set()
+        self._reach.given_up(self)
 
     def _run(self) -> None:
         backoff, version = Backoff(), None
         while not self._stop.is_set():
             self.health.tried_at = time.monotonic()
+            if not self._reach.may_try(self):
+                continue
             pause = None
             try:
                 if version is None:
@@ -97,9 +103,11 @@ class Reflector:
                 # Too old to go on from: the list tells what was missed.
                 version, reason = None, "gone"
             except NoAnswer as error:
+                self._reach.lost(self)
                 pause, reason = backoff.pause(), "no answer"
                 log.warning("watch interrupted", kind=self.kind.plural, problem=error.message)
             except ApiError as error:
+                self._reach.found()
                 pause, reason = backoff.pause(error.retry_after_s), str(error.code)
                 # A server that cannot serve this version any more may say so in other words than 410.
                 version = None if error.code in (400, 500, 504) else version
@@ -123,6 +131,7 @@ class Reflector:
         # Pages are handed over together: half a list would look as if the rest were gone. What is not kept is dropped page by page.
         pages = self._api.pages(self.kind, self._namespace, self._selector, metadata_only=self._metadata_only)
         for page, version in pages:
+            self._reach.found()
             items.extend(map(self._store.keep, page))
             reached = version
         self._store.replace(items, reached, self._namespace)
@@ -134,7 +143,14 @@ class Reflector:
         """Follow the changes; yields the version reached after each."""
         lasting = random.uniform(*LASTING_S)
         events = self._api.watch(
-            self.kind, self._namespace, version, self._selector, SILENCE_S, lasting, self._metadata_only
+            self.kind,
+            self._namespace,
+            version,
+            self._selector,
+            SILENCE_S,
+            lasting,
+            self._reach.found,
+            self._metadata_only,
         )
         for event, item in events:
             self.health.event_at = time.monotonic()

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import pika
 import pika.exceptions
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from asya_transport.admin import AccessRefused, TransportError, Unreachable
 from asya_transport.rabbitmq import topology
@@ -76,13 +77,14 @@ class Blocking:
                 try:
                     self._connection = pika.BlockingConnection(self._parameters(host))
                     break
-                except (OSError, pika.exceptions.AMQPError) as error:
+                except (OSError, pika.exceptions.AMQPError, AMQPConnectorException) as error:
                     trouble = error
         if self._connection is None:
             assert trouble is not None, "there is at least one host"
             if refused := refuses_access(trouble):
                 raise AccessRefused(f"{self.place}: {refused}") from trouble
-            raise Unreachable(f"{self.place}: {explain(trouble)}") from trouble
+            why = "no answer in time" if isinstance(trouble, AMQPConnectorException) else explain(trouble)
+            raise Unreachable(f"{self.place}: {why}") from trouble
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
         return self._channel

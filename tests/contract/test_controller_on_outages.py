@@ -1,0 +1,122 @@
+"""The controller without its API server, without KEDA, without its lease (contract: controller, Process and Situations)."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.controller_bed import Bed, bed, condition, states
+from tests.support.controller_process import ControllerProcess, rabbitmq
+from tests.support.kube.api import MERGE
+from tests.support.kube.binaries import binaries
+from tests.support.kube.cluster import SYSTEM, Cluster, own_cluster
+from tests.support.rabbitmq import shared_node
+from tests.support.wait import until
+
+LEADING = {"ASYA_LEADER_ELECT": "true"}
+AWAY_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Cluster]:
+    """A cluster of our own, without KEDA, whose API server may be stopped."""
+    found = own_cluster(keda=False)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.mark.timeout(180)
+def test_row_35_without_keda_one_replica_works_and_keda_is_found_when_it_comes(bare: Cluster) -> None:
+    with bed(bare, shared_node()) as home:
+        home.create("scaled", scaling={"enabled": True})
+        status = home.reaches("scaled", "ScalingError", "KEDANotInstalled")
+        assert states(status) == ("False", "True", "")
+        assert home.deployment("scaled")["spec"]["replicas"] == 1
+        bare.kubectl("apply", "--server-side", f"--filename={binaries()['keda-crds']}")
+        until(lambda: bare.api.find("scaledobjects", home.namespace), 30, 0.2, what="KEDA's kinds are served")
+        home.keda_says("scaled", within_s=75)
+        home.reaches("scaled", "ScalingUp", "ScaledObjectReady")
+        home.told("scaled", "Recovered")
+
+
+@pytest.mark.timeout(240)
+def test_row_53_an_api_server_that_is_away_is_waited_for_with_few_requests(bare: Cluster) -> None:
+    with bed(bare, shared_node()) as home:
+        for number in range(5):
+            home.create(f"patient-{number}")
+            home.make_ready(f"patient-{number}", 1)
+        for number in range(5):
+            home.reaches(f"patient-{number}", "Running")
+        uids = [home.deployment(f"patient-{number}")["metadata"]["uid"] for number in range(5)]
+        before = home.controller.metric("rest_client_requests_total")
+        bare.plane.stop_api_server()
+        back_at = time.monotonic() + AWAY_S
+        until(lambda: time.monotonic() >= back_at, AWAY_S + 5, 0.5, what="the outage is over")
+        requests = home.controller.metric("rest_client_requests_total") - before
+        assert requests <= 30, f"{requests} requests in {AWAY_S:g} s"
+        bare.plane.start_api_server()
+        home.create("afterwards")
+        home.reaches("afterwards", "ScalingUp", within_s=40)
+        assert [home.deployment(f"patient-{number}")["metadata"]["uid"] for number in range(5)] == uids
+        assert home.controller.metric("rest_client_requests_total", method="DELETE") == 0
+
+
+def leads(controller: ControllerProcess) -> bool:
+    return controller.metric("leader_election_master_status") == 1
+
+
+@pytest.fixture
+def pair(cluster: Cluster, namespace: str) -> Iterator[tuple[ControllerProcess, ControllerProcess]]:
+    """Two replicas that want to lead."""
+    broker = shared_node()
+    with broker.vhost() as vhost:
+        config = {"transports": {"rabbitmq": rabbitmq(broker, vhost)}}
+        both = [ControllerProcess(cluster, (namespace,), config, LEADING) for _ in range(2)]
+        try:
+            both[0].start()
+            until(lambda: leads(both[0]), 30, what="the first one leads")
+            both[1].start()
+            yield both[0], both[1]
+        finally:
+            for controller in both:
+                controller.close()
+            cluster.api.delete("leases", SYSTEM, "asya-controller")
+
+
+def test_one_replica_works_and_the_other_takes_over_when_it_ends(
+    cluster: Cluster, namespace: str, pair: tuple[ControllerProcess, ControllerProcess]
+) -> None:
+    first, second = pair
+    home = Bed(cluster, namespace, shared_node(), "", first)
+    home.create("led")
+    home.reaches("led", "ScalingUp")
+    assert not leads(second)
+    assert second.writes() == 0
+    assert first.stop() == 0
+    until(lambda: leads(second), 10, what="the lease was given back, so the other one leads at once")
+    home.controller = second
+    home.create("led-too")
+    home.reaches("led-too", "ScalingUp")
+
+
+def test_who_loses_the_lease_ends_at_once(cluster: Cluster, pair: tuple[ControllerProcess, ControllerProcess]) -> None:
+    first, _ = pair
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/asya-controller"
+    cluster.api.ask("PATCH", path, {"spec": {"holderIdentity": "somebody-else"}}, MERGE)
+    assert first.process is not None
+    assert first.process.wait(15) == 1
+    assert "the lease was lost" in first.log()
+
+
+def test_conditions_after_a_restart_keep_their_times(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
+        home.create("timed")
+        home.make_ready("timed", 1)
+        before = home.reaches("timed", "Running")
+        home.controller.kill()
+        home.controller.start()
+        until(lambda: home.controller.metric("asya_asyncactor_ready") == 1, 20)
+        assert home.status("timed")["conditions"] == before["conditions"]
+        assert condition(before, "Ready") == ("True", "Running")

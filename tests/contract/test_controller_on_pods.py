@@ -1,0 +1,216 @@
+"""What pods, templates and policies do to an actor, on a real API server (contract: controller, Situations).
+
+No kubelet runs: pods' own words are written as a kubelet writes them. What the API server and the controller-manager refuse is real.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.actors import POD, RUNTIME
+from tests.support.controller_bed import Bed, bed, condition, ready, states
+from tests.support.kube.api import JSON_PATCH
+from tests.support.kube.cluster import Cluster
+from tests.support.rabbitmq import shared_node
+from tests.support.wait import until
+
+JSON = dict[str, Any]
+LOOPING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}}
+
+
+@pytest.fixture(scope="module")
+def home(cluster: Cluster) -> Iterator[Bed]:
+    """One controller for the tests of this module."""
+    with bed(cluster, shared_node()) as found:
+        yield found
+
+
+def ended(code: int, text: str = "", reason: str = "Error") -> JSON:
+    return {"terminated": {"exitCode": code, "reason": reason, "message": text, "finishedAt": "2026-01-01T00:00:00Z"}}
+
+
+def unschedulable(text: str, reason: str = "Unschedulable") -> JSON:
+    return {"conditions": [{"type": "PodScheduled", "status": "False", "reason": reason, "message": text}]}
+
+
+def test_row_16_a_missing_image_is_named_while_the_old_pods_work_on(home: Bed) -> None:
+    home.create("rolling", workload={"replicas": 1})
+    home.make_ready("rolling", 1)
+    home.reaches("rolling", "Running")
+    home.image("rolling", "registry.example.com/missing:1")
+    new = until(lambda: [pod for pod in home.pods("rolling") if pod["status"]["phase"] == "Pending"], 20, 0.1)
+    status = home.reaches("rolling", "Running", "RolloutInProgress")
+    assert states(status) == ("False", "True", "")
+    home.make_failing(
+        new[0], "asya-runtime", {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+    )
+    status = home.reaches("rolling", "ImagePullError", "ImagePullFailed")
+    assert new[0]["metadata"]["name"] in status["message"]
+    home.image("rolling", "registry.example.com/hello:1.0.0")
+    status = home.reaches("rolling", "Running", "WorkloadAvailable")
+    until(lambda: states(home.status("rolling")) == ("True", "", ""), 20, 0.1, what="it is Ready again")
+    home.told("rolling", "ImagePullError", "Recovered")
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "value", "reason"),
+    [
+        (
+            "hungry",
+            "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+            "PendingResources",
+            "InsufficientResources",
+        ),
+        (
+            "tainted",
+            "0/3 nodes are available: 3 node(s) had untolerated taint {a: b}.",
+            "WorkloadError",
+            "Unschedulable",
+        ),
+        ("unbound", "pod has unbound immediate PersistentVolumeClaims", "VolumeError", "VolumeNotBound"),
+    ],
+)
+def test_row_17_the_schedulers_words_have_a_class(home: Bed, name: str, said: str, value: str, reason: str) -> None:
+    home.create(name)
+    home.set_status(home.has_pods(name, 1)[0], unschedulable(said))
+    status = home.reaches(name, value, reason)
+    assert said.split(":")[0][:20] in status["message"]
+    assert condition(status, "Ready")[0] == "False"
+
+
+def test_row_18_a_mount_that_fails_is_known_by_its_event_and_stays_known(home: Bed) -> None:
+    home.create("mounting")
+    pod = home.has_pods("mounting", 1)[0]
+    meta = pod["metadata"]
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    home.set_status(pod, {"conditions": [scheduled, {"type": "PodReadyToStartContainers", "status": "False"}]})
+    about = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "namespace": home.namespace, "uid": meta["uid"]}
+    event = {
+        "metadata": {"name": "mount-failed", "namespace": home.namespace}, "involvedObject": about, "type": "Warning",
+        "reason": "FailedMount", "message": "MountVolume.SetUp failed for volume \"data\"", "source": {"component": "kubelet"},
+    }  # fmt: skip
+    home.api.ask("POST", f"/api/v1/namespaces/{home.namespace}/events", event)
+    home.reaches("mounting", "VolumeError", "VolumeMountFailed", within_s=40)
+    home.api.ask("DELETE", f"/api/v1/namespaces/{home.namespace}/events/mount-failed")
+    home.annotate("mounting", reconcile_at="1")
+    until(lambda: home.status("mounting").get("lastHandledReconcileAt") == "1", 20, what="a pass")
+    home.reaches("mounting", "VolumeError", "VolumeMountFailed")
+
+
+def test_row_19_a_missing_secret_is_a_mistake_of_configuration_and_heals(home: Bed) -> None:
+    home.create("lacking")
+    pod = home.has_pods("lacking", 1)[0]
+    waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "llm" not found'}}
+    home.make_failing(pod, "asya-runtime", waiting)
+    status = home.reaches("lacking", "ConfigError", "ConfigNotFound")
+    assert 'secret "llm" not found' in status["message"]
+    home.make_ready("lacking", 1)
+    home.reaches("lacking", "Running")
+
+
+def test_row_20_a_handler_that_cannot_be_imported_is_quoted(home: Bed) -> None:
+    home.create("importing")
+    home.make_failing(
+        home.has_pods("importing", 1)[0], "asya-runtime", LOOPING, 4, ended(3, "ImportError: no module named hello")
+    )
+    status = home.reaches("importing", "RuntimeError", "RuntimeCrashLoop")
+    assert "no module named hello" in status["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "reason"),
+    [
+        ("empty", ended(2, "ASYA_HANDLER is empty"), "RuntimeMisconfigured"),
+        ("nowhere", ended(128, "no such file", "StartError"), "InterpreterNotFound"),
+    ],
+)
+def test_row_21_a_runtime_that_cannot_start_is_a_mistake_of_configuration(
+    home: Bed, name: str, last: JSON, reason: str
+) -> None:
+    home.create(name)
+    home.make_failing(home.has_pods(name, 1)[0], "asya-runtime", LOOPING, 4, last)
+    home.reaches(name, "ConfigError", reason)
+
+
+def test_row_22_the_sidecar_and_helpers_have_classes_of_their_own(home: Bed) -> None:
+    home.create("side")
+    home.make_failing(
+        home.has_pods("side", 1)[0], "asya-sidecar", LOOPING, 4, ended(4, "ACCESS_REFUSED: login was refused")
+    )
+    status = home.reaches("side", "SidecarError", "SidecarCrashLoop")
+    assert "login was refused" in status["message"]
+    home.create("helped", ((*POD, "containers", 1), {"name": "cache", "image": "redis:7"}))
+    home.make_failing(home.has_pods("helped", 1)[0], "cache", LOOPING, 4, ended(1))
+    status = home.reaches("helped", "WorkloadError", "PodsFailing")
+    assert "cache" in status["message"]
+
+
+def test_row_24_pods_that_the_namespace_does_not_admit(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
+        label = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+        cluster.api.patch("namespaces", "", home.namespace, label)
+        home.create("rejected")
+        status = home.reaches("rejected", "ConfigError", "PodRejected")
+        assert "violates PodSecurity" in status["message"]
+        assert home.pods("rejected") == []
+        cluster.api.patch(
+            "namespaces", "", home.namespace, {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}}
+        )
+        quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+        cluster.api.create("resourcequotas", home.namespace, quota)
+        until(
+            lambda: (home.child("resourcequotas", "none") or {}).get("status", {}).get("hard"),
+            20,
+            what="the quota counts",
+        )
+        home.create("too-many")
+        status = home.reaches("too-many", "PendingResources", "QuotaExceeded")
+        assert "exceeded quota" in status["message"]
+
+
+def test_row_34_a_template_that_the_operator_denies_is_not_applied(home: Bed) -> None:
+    home.create("hosted", ((*POD, "volumes"), [{"name": "h", "hostPath": {"path": "/"}}]))
+    status = home.reaches("hosted", "ConfigError", "PolicyViolation")
+    path = "workload.template.spec.volumes[0].hostPath"
+    assert status["message"] == f"pod template uses {path}, which is denied by policy rule hostPath"
+    assert condition(status, "TransportReady") == ("Unknown", "NotChecked")
+    assert states(status) == ("False", "", "True")
+    assert home.child("deployments", "hosted") is None
+    home.change("hosted", {"spec": {"workload": {"template": {"spec": {"volumes": None}}}}})
+    home.reaches("hosted", "ScalingUp")
+
+
+def test_a_template_that_the_server_refuses_is_quoted_and_not_tried_again(home: Bed) -> None:
+    home.create("broken", ((*RUNTIME, "resources"), {"limits": {"memory": "lots"}}))
+    status = home.reaches("broken", "ConfigError", "InvalidTemplate")
+    assert states(status) == ("False", "", "True")
+    tried = home.controller.metric("asya_apply_total", kind="Deployment", result="error")
+    passes = home.controller.metric("controller_runtime_reconcile_total")
+    home.annotate("broken", deletion_policy="Delete")
+    until(lambda: home.controller.metric("controller_runtime_reconcile_total") > passes, 20, 0.1, what="a pass")
+    assert home.controller.metric("asya_apply_total", kind="Deployment", result="error") == tried
+    path = "/spec/workload/template/spec/containers/0/resources"
+    home.api.patch("asyncactors", home.namespace, "broken", [{"op": "remove", "path": path}], kind=JSON_PATCH)
+    home.reaches("broken", "ScalingUp")
+
+
+def test_row_43_the_kind_changes_without_a_gap(home: Bed) -> None:
+    home.create("moving", workload={"replicas": 2})
+    home.make_ready("moving", 2)
+    home.reaches("moving", "Running")
+    home.change("moving", {"spec": {"workload": {"kind": "StatefulSet"}}})
+    until(lambda: home.child("statefulsets", "moving"), 20, 0.1, what="the new workload")
+    old = home.deployment("moving")
+    assert not old["metadata"].get("deletionTimestamp")
+
+    def new_pods() -> list[JSON]:
+        found = [pod for pod in home.pods("moving") if pod["metadata"]["labels"]["asya.sh/workload"] == "statefulset"]
+        return found if len(found) == 2 else []
+
+    for pod in until(new_pods, 20, 0.1, what="the pods of the new workload"):
+        home.set_status(pod, ready(pod))
+    until(lambda: home.child("deployments", "moving") is None, 30, 0.1, what="the old workload goes")
+    status = home.reaches("moving", "Running")
+    assert status["workloadRef"]["kind"] == "StatefulSet"
+    assert home.queue("moving") in home.queues()

@@ -1,0 +1,260 @@
+"""A controller at work on a real API server and a real RabbitMQ, and the hands that a kubelet, a scheduler and KEDA would lend.
+
+Used by tests/contract/test_controller_on_*.py: one bed for the tests of a module, each with an actor of its own. No kubelet runs there, so
+pods become what a test says by writing their status as a kubelet does; everything else is real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.support.actors import actor
+from tests.support.controller_process import ControllerProcess, rabbitmq, running
+from tests.support.kube.api import JSON_PATCH, MERGE, path_of
+from tests.support.kube.cluster import Cluster
+from tests.support.rabbitmq import Broker
+from tests.support.wait import until
+
+JSON = dict[str, Any]
+WITHIN_S = 25.0
+
+
+class Bed:
+    """A cluster, a namespace in it, a broker's virtual host, and the controller between them."""
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, broker: Broker, vhost: str, controller: ControllerProcess
+    ) -> None:
+        self.cluster = cluster
+        self.api = cluster.api
+        self.namespace = namespace
+        self.broker = broker
+        self.vhost = vhost
+        self.controller = controller
+
+    # the actor
+
+    def create(self, name: str, *changes: Any, **spec: Any) -> JSON:
+        """Make an actor; `spec` are whole blocks of its spec, `changes` as in tests/support/actors.py."""
+        return self.api.create("asyncactors", self.namespace, self.document(name, *changes, **spec))
+
+    def document(self, name: str, *changes: Any, **spec: Any) -> JSON:
+        """The document of an actor in this namespace."""
+        found = actor((("metadata", "name"), name), (("metadata", "namespace"), self.namespace), *changes)
+        for key, value in spec.items():
+            found["spec"][key] = {**found["spec"].get(key, {}), **value} if isinstance(value, dict) else value
+        return found
+
+    def change(self, name: str, patch: JSON) -> JSON:
+        """A merge patch of the actor."""
+        return self.api.patch("asyncactors", self.namespace, name, patch)
+
+    def image(self, name: str, image: str) -> JSON:
+        """Another image for the runtime container."""
+        path = "/spec/workload/template/spec/containers/0/image"
+        patch = [{"op": "replace", "path": path, "value": image}]
+        return self.api.patch("asyncactors", self.namespace, name, patch, kind=JSON_PATCH)
+
+    def annotate(self, name: str, **annotations: str | None) -> JSON:
+        """Set annotations of `asya.sh/`, underscores for dashes; None takes one away."""
+        found = {f"asya.sh/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        return self.change(name, {"metadata": {"annotations": found}})
+
+    def actor(self, name: str) -> JSON:
+        """As stored."""
+        return self.api.get("asyncactors", self.namespace, name)
+
+    def status(self, name: str) -> JSON:
+        """As stored; empty when there is none."""
+        found = self.api.find("asyncactors", self.namespace, name)
+        return dict((found or {}).get("status") or {})
+
+    def reaches(self, name: str, value: str, reason: str = "", within_s: float = WITHIN_S) -> JSON:
+        """The status once its value is `value` for the present generation and, if given, a condition has `reason`."""
+
+        def found() -> JSON | None:
+            item = self.actor(name)
+            status = item.get("status") or {}
+            current = status.get("observedGeneration") == item["metadata"]["generation"]
+            reasons = {entry["reason"] for entry in status.get("conditions") or ()}
+            return status if current and status.get("status") == value and (not reason or reason in reasons) else None
+
+        try:
+            result = until(found, within_s, 0.1)
+        except AssertionError:
+            last = self.controller.log()[-1500:]
+            raise AssertionError(f"{name} is not {value} {reason}: {self.status(name)}\n{last}") from None
+        assert result is not None
+        return result
+
+    def events(self, name: str) -> list[str]:
+        """Reasons of the Events about the actor, oldest first."""
+        found = [item for item in self.api.items("events", self.namespace) if item["regarding"].get("name") == name]
+        ours = [item for item in found if item["regarding"].get("kind") == "AsyncActor"]
+        return [item["reason"] for item in sorted(ours, key=lambda item: item["eventTime"])]
+
+    def times_told(self, name: str, reason: str) -> int:
+        """How often it was told, the repeats of a series included."""
+        found = [item for item in self.api.items("events", self.namespace) if item["regarding"].get("name") == name]
+        return sum((item.get("series") or {}).get("count", 1) for item in found if item["reason"] == reason)
+
+    def told(self, name: str, *reasons: str, within_s: float = WITHIN_S) -> None:
+        """Wait until Events with these reasons are there."""
+        until(lambda: set(reasons) <= set(self.events(name)), within_s, 0.1, what=f"events {reasons} of {name}")
+
+    def gone(self, name: str, within_s: float = 60.0) -> None:
+        """Wait until the actor is gone."""
+        until(lambda: self.api.find("asyncactors", self.namespace, name) is None, within_s, 0.1, what=f"{name} is gone")
+
+    def delete(self, name: str) -> None:
+        """Begin to delete it."""
+        self.api.delete("asyncactors", self.namespace, name)
+
+    def child(self, resource: str, name: str) -> JSON | None:
+        """One object of the namespace."""
+        return self.api.find(resource, self.namespace, name)
+
+    def deployment(self, name: str) -> JSON:
+        """The actor's, waited for."""
+        found = until(lambda: self.child("deployments", name), WITHIN_S, 0.05, what=f"Deployment {name}")
+        assert found is not None
+        return found
+
+    # what kubelet, scheduler and KEDA would do
+
+    def pods(self, name: str) -> list[JSON]:
+        """The actor's pods, oldest first."""
+        found = self.api.items("pods", self.namespace, labelSelector=f"asya.sh/actor={name}")
+        return sorted(found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+
+    def has_pods(self, name: str, number: int) -> list[JSON]:
+        """The pods, once there are so many that are not going."""
+
+        def found() -> list[JSON] | None:
+            staying = [pod for pod in self.pods(name) if not pod["metadata"].get("deletionTimestamp")]
+            return staying if len(staying) == number else None
+
+        result = until(found, WITHIN_S, 0.1, what=f"{number} pods of {name}")
+        assert result is not None
+        return result
+
+    def set_status(self, pod: JSON, status: JSON) -> None:
+        """Write a pod's status."""
+        self._patch_status("pods", pod["metadata"]["name"], status)
+
+    def _patch_status(self, resource: str, name: str, status: JSON) -> None:
+        self.api.ask("PATCH", f"{path_of(resource, self.namespace, name)}/status", {"status": status}, MERGE)
+
+    def make_ready(self, name: str, number: int | None = None) -> None:
+        """The actor's pods run and are ready, as many as the workload wants (or `number`)."""
+        for pod in self.has_pods(name, number) if number is not None else self.pods(name):
+            self.set_status(pod, ready(pod))
+
+    def make_failing(self, pod: JSON, container: str, state: JSON, restarts: int = 0, last: JSON | None = None) -> None:
+        """One container of the pod is in `state`, the others run."""
+        self.set_status(pod, failing(pod, container, state, restarts, last))
+
+    def keda_says(self, name: str, ready: str = "True", message: str = "", within_s: float = WITHIN_S) -> None:
+        """KEDA's word about the ScaledObject, once there is one."""
+        until(lambda: self.child("scaledobjects", name), within_s, 0.1, what=f"ScaledObject {name}")
+        conditions = [{"type": "Ready", "status": ready, "reason": "Test", "message": message}]
+        self._patch_status("scaledobjects", name, {"conditions": conditions})
+
+    # the broker
+
+    def queue(self, name: str) -> str:
+        """Name of the actor's main queue."""
+        return f"asya-{self.namespace}-{name}"
+
+    def queues(self) -> set[str]:
+        """All queues of the virtual host, delay tiers left out."""
+        listed = self.broker.ask("GET", f"queues/{self.vhost}")
+        return {item["name"] for item in listed if not item["name"].startswith("asya.delay.")}
+
+    def fill(self, queue: str, number: int) -> None:
+        """Put messages in."""
+        body = {"properties": {"delivery_mode": 2}, "routing_key": queue, "payload": "{}", "payload_encoding": "string"}
+        for _ in range(number):
+            answer = self.broker.ask("POST", f"exchanges/{self.vhost}/amq.default/publish", body)
+            assert answer["routed"], f"no queue {queue}"
+
+
+def condition(status: JSON, kind: str) -> tuple[str, str]:
+    """Status and reason of a condition; two empty texts when it is absent."""
+    found = next((entry for entry in status.get("conditions") or () if entry["type"] == kind), {})
+    return str(found.get("status", "")), str(found.get("reason", ""))
+
+
+def message(status: JSON, kind: str) -> str:
+    """Message of a condition."""
+    return next((str(entry["message"]) for entry in status["conditions"] if entry["type"] == kind), "")
+
+
+def states(status: JSON) -> tuple[str, str, str]:
+    """Ready, Reconciling and Stalled: what `kubectl wait` and Flux read; empty for an absent one."""
+    ready, reconciling, stalled = (condition(status, kind)[0] for kind in ("Ready", "Reconciling", "Stalled"))
+    return ready, reconciling, stalled
+
+
+def stamp(seconds_ago: float = 0) -> str:
+    """A time as Kubernetes writes it."""
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ready(pod: JSON) -> JSON:
+    """The status of a pod whose containers run and are ready."""
+    statuses = [
+        container_status(item["name"], {"running": {"startedAt": stamp(120)}}, True)
+        for item in pod["spec"]["containers"]
+    ]
+    return {"phase": "Running", "conditions": conditions(True), "containerStatuses": statuses}
+
+
+def failing(pod: JSON, container: str, state: JSON, restarts: int, last: JSON | None) -> JSON:
+    """The status of a pod with one container in `state`."""
+    statuses = []
+    for item in pod["spec"]["containers"]:
+        if item["name"] == container:
+            statuses.append(container_status(container, state, False, restarts, last))
+        else:
+            statuses.append(container_status(item["name"], {"running": {"startedAt": stamp(120)}}, True))
+    return {"phase": "Running", "conditions": conditions(False), "containerStatuses": statuses}
+
+
+def container_status(name: str, state: JSON, is_ready: bool, restarts: int = 0, last: JSON | None = None) -> JSON:
+    """One container as a kubelet reports it."""
+    return {
+        "name": name, "state": state, "ready": is_ready, "restartCount": restarts, "image": "i", "imageID": "",
+        "lastState": last or {},
+    }  # fmt: skip
+
+
+def conditions(is_ready: bool) -> list[JSON]:
+    """A scheduled pod's conditions."""
+    kinds = {
+        "PodScheduled": True,
+        "PodReadyToStartContainers": True,
+        "Initialized": True,
+        "ContainersReady": is_ready,
+        "Ready": is_ready,
+    }
+    return [{"type": kind, "status": str(value), "lastTransitionTime": stamp()} for kind, value in kinds.items()]
+
+
+@contextlib.contextmanager
+def bed(
+    cluster: Cluster,
+    broker: Broker,
+    transports: Callable[[Broker, str], JSON] | None = None,
+    environ: dict[str, str] | None = None,
+    **config: Any,
+) -> Iterator[Bed]:
+    """A bed with its controller running; `transports` makes more of them, `config` is the rest of the operator's configuration."""
+    with cluster.namespace() as namespace, broker.vhost() as vhost:
+        every = {"rabbitmq": rabbitmq(broker, vhost), **(transports(broker, vhost) if transports else {})}
+        document = {"transports": every, "sidecar": {"image": "asya-sidecar:test"}, **config}
+        with running(cluster, (namespace,), document, environ) as controller:
+            yield Bed(cluster, namespace, broker, vhost, controller)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.controller_bed import Bed, bed, condition, states
 from tests.support.controller_process import ControllerProcess, rabbitmq
+from tests.support.kube import faults
 from tests.support.kube.api import MERGE
 from tests.support.kube.binaries import binaries
 from tests.support.kube.cluster import SYSTEM, Cluster, own_cluster
@@ -19,7 +20,7 @@ AWAY_S = 60.0
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Cluster]:
-    """A cluster of our own, without KEDA, whose API server may be stopped."""
+    """A cluster of our own, without KEDA."""
     found = own_cluster(keda=False)
     try:
         yield found
@@ -42,8 +43,8 @@ def test_row_35_without_keda_one_replica_works_and_keda_is_found_when_it_comes(b
 
 
 @pytest.mark.timeout(240)
-def test_row_53_an_api_server_that_is_away_is_waited_for_with_few_requests(bare: Cluster) -> None:
-    with bed(bare, shared_node()) as home:
+def test_row_53_an_api_server_that_is_away_is_waited_for_with_few_requests(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
         for number in range(5):
             home.create(f"patient-{number}")
             home.make_ready(f"patient-{number}", 1)
@@ -51,16 +52,30 @@ def test_row_53_an_api_server_that_is_away_is_waited_for_with_few_requests(bare:
             home.reaches(f"patient-{number}", "Running")
         uids = [home.deployment(f"patient-{number}")["metadata"]["uid"] for number in range(5)]
         before = home.controller.metric("rest_client_requests_total")
-        bare.plane.stop_api_server()
+        home.proxy.stop()
         back_at = time.monotonic() + AWAY_S
         until(lambda: time.monotonic() >= back_at, AWAY_S + 5, 0.5, what="the outage is over")
         requests = home.controller.metric("rest_client_requests_total") - before
         assert requests <= 30, f"{requests} requests in {AWAY_S:g} s"
-        bare.plane.start_api_server()
         home.create("afterwards")
+        home.proxy.begin()
         home.reaches("afterwards", "ScalingUp", within_s=40)
         assert [home.deployment(f"patient-{number}")["metadata"]["uid"] for number in range(5)] == uids
-        assert home.controller.metric("rest_client_requests_total", method="DELETE") == 0
+        assert not [request for request in home.proxy.record.requests if request.effect == "delete"]
+
+
+def test_row_53_a_watch_that_is_told_410_lists_again(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
+        home.create("listed")
+        home.make_ready("listed", 1)
+        home.reaches("listed", "Running")
+        rule = home.proxy.inject(faults.gone(), times=None, verb="watch")
+        home.proxy.cut()
+        until(lambda: rule.met >= 8, 30, 0.1, what="every watch is told 410")
+        home.proxy.heal()
+        home.make_failing(home.pods("listed")[0], "asya-runtime", {"waiting": {"reason": "CrashLoopBackOff"}}, 5)
+        home.reaches("listed", "RuntimeError", within_s=40)
+        assert not [request for request in home.proxy.record.requests if request.effect == "delete"]
 
 
 def leads(controller: ControllerProcess) -> bool:

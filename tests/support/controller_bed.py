@@ -1,7 +1,8 @@
 """A controller at work on a real API server and a real RabbitMQ, and the hands that a kubelet, a scheduler and KEDA would lend.
 
 Used by tests/contract/test_controller_on_*.py: one bed for the tests of a module, each with an actor of its own. No kubelet runs there, so
-pods become what a test says by writing their status as a kubelet does; everything else is real.
+pods become what a test says by writing their status as a kubelet does; everything else is real. The controller goes through the proxy of
+tests/support/kube/, which judges every request at the end of the bed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from tests.support.actors import actor
 from tests.support.controller_process import ControllerProcess, rabbitmq, running
 from tests.support.kube.api import JSON_PATCH, MERGE, path_of
 from tests.support.kube.cluster import Cluster
+from tests.support.kube.proxy import ApiProxy
+from tests.support.kube.watched import watched
 from tests.support.rabbitmq import Broker
 from tests.support.wait import until
 
@@ -26,14 +29,27 @@ class Bed:
     """A cluster, a namespace in it, a broker's virtual host, and the controller between them."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, broker: Broker, vhost: str, controller: ControllerProcess
+        self,
+        cluster: Cluster,
+        namespace: str,
+        broker: Broker,
+        vhost: str,
+        controller: ControllerProcess,
+        proxy: ApiProxy | None = None,
     ) -> None:
+        self._proxy = proxy
         self.cluster = cluster
         self.api = cluster.api
         self.namespace = namespace
         self.broker = broker
         self.vhost = vhost
         self.controller = controller
+
+    @property
+    def proxy(self) -> ApiProxy:
+        """Between the controller and the API server."""
+        assert self._proxy is not None, "this bed has none"
+        return self._proxy
 
     # the actor
 
@@ -253,8 +269,8 @@ def bed(
     **config: Any,
 ) -> Iterator[Bed]:
     """A bed with its controller running; `transports` makes more of them, `config` is the rest of the operator's configuration."""
-    with cluster.namespace() as namespace, broker.vhost() as vhost:
+    with cluster.namespace() as namespace, broker.vhost() as vhost, watched(cluster) as proxy:
         every = {"rabbitmq": rabbitmq(broker, vhost), **(transports(broker, vhost) if transports else {})}
         document = {"transports": every, "sidecar": {"image": "asya-sidecar:test"}, **config}
-        with running(cluster, (namespace,), document, environ) as controller:
-            yield Bed(cluster, namespace, broker, vhost, controller)
+        with running(proxy, (namespace,), document, environ) as controller:
+            yield Bed(cluster, namespace, broker, vhost, controller, proxy)

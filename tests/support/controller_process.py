@@ -1,7 +1,7 @@
 """A real controller process for tests: `python -m asya_controller` with files and ports of its own.
 
-Started with the kubeconfig of a test's cluster and the address of a test's broker; ended by pid, also when the test fails. It sees the
-namespaces it is given and no others, so that tests on one cluster do not disturb each other.
+Started with a way to a test's cluster, usually through the proxy that judges it, and the address of a test's broker; ended by pid, also
+when the test fails. It sees the namespaces it is given and no others, so that tests on one cluster do not disturb each other.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 from tests.support.console import ROOT
 from tests.support.guarded import free_port
 from tests.support.kube.cluster import SYSTEM, Cluster
+from tests.support.kube.proxy import ApiProxy
 from tests.support.rabbitmq import PASSWORD, USER, Broker
 from tests.support.wait import until
 
@@ -35,7 +36,7 @@ class ControllerProcess:
 
     def __init__(
         self,
-        cluster: Cluster,
+        way: ApiProxy | Cluster,
         namespaces: tuple[str, ...],
         config: Mapping[str, Any],
         environ: Mapping[str, str] | None = None,
@@ -44,7 +45,10 @@ class ControllerProcess:
         for transport in config["transports"]:
             self.password(transport, PASSWORD)
         self.configure(config)
-        self._write_kubeconfig(cluster)
+        if isinstance(way, Cluster):
+            self._write_kubeconfig(way)
+        else:
+            way.kubeconfig(self._folder)
         self._probe_port, self._metrics_port = free_port(), free_port()
         self._environ = {
             "PATH": os.environ["PATH"],
@@ -139,6 +143,11 @@ class ControllerProcess:
         """SIGTERM; the exit code."""
         return self._end(signal.SIGTERM)
 
+    def kill_now(self) -> None:
+        """SIGKILL, without waiting: for who stands in the middle of a request."""
+        assert self.process is not None, "started before"
+        self.process.kill()
+
     def kill(self) -> None:
         """SIGKILL."""
         self._end(signal.SIGKILL)
@@ -175,10 +184,13 @@ def rabbitmq(broker: Broker, vhost: str, **changes: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def running(
-    cluster: Cluster, namespaces: tuple[str, ...], config: Mapping[str, Any], environ: Mapping[str, str] | None = None
+    way: ApiProxy | Cluster,
+    namespaces: tuple[str, ...],
+    config: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[ControllerProcess]:
     """A controller that runs for one test."""
-    found = ControllerProcess(cluster, namespaces, config, environ)
+    found = ControllerProcess(way, namespaces, config, environ)
     try:
         found.start()
         yield found

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from asya_cli.local import interpreter, values
+from asya_cli.local.broker import EmbeddedBroker
 from asya_cli.local.launch import (
     Launch,
     MissingValue,
@@ -120,7 +121,7 @@ def test_a_missing_value_refuses_the_runtime_as_the_kubelet_would(tmp_path: Path
 
 
 def test_the_sidecar_runs_on_the_embedded_broker_and_its_own_port(tmp_path: Path) -> None:
-    launch = sidecar_launch(POD, place(tmp_path), "/py", Path("/mesh.db"), 4711)
+    launch = sidecar_launch(POD, place(tmp_path), "/py", EmbeddedBroker(Path("/mesh.db")).sidecar_env, 4711)
     assert isinstance(launch, Launch)
     assert launch.argv == ("/py", "-P", "-m", "asya_sidecar")
     assert (launch.env["ASYA_TRANSPORT"], launch.env["ASYA_SQLITE_PATH"]) == ("sqlite", "/mesh.db")

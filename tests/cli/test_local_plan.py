@@ -8,6 +8,7 @@ import pytest
 from asya_cli.local.launch import Refused
 from asya_cli.local.plan import Planned, Settings, Source, end_actors, labels_of, planned, search_folders, transports_of
 from asya_controller.decide.config import local_config
+from asya_controller.decide.transports import Sqlite
 
 
 def document(name: str = "a", namespace: str | None = None, **spec: Any) -> dict[str, Any]:
@@ -27,14 +28,14 @@ def settings(tmp_path: Path, **changes: Any) -> Settings:
     values: dict[str, Any] = {
         "here": tmp_path, "handlers": None, "python": None, "max_replicas": 4, "own_python": "/own/python3",
         "script": Path("/asya_runtime.py"), "state_root": tmp_path / ".asya", "environ": {"PATH": "/nowhere"},
-        "values": {}, "value_sources": ".env",
+        "values": {}, "value_sources": ".env", "broker_env": {},
     }  # fmt: skip
     return Settings(**{**values, **changes})
 
 
 def plan(tmp_path: Path, actor: dict[str, Any], **changes: Any) -> Planned:
     source = Source(actor, tmp_path / "a.yaml")
-    config = local_config(transports_of([source]), str(tmp_path / "mesh.db"))
+    config = local_config(transports_of([source]), Sqlite(path=str(tmp_path / "mesh.db")))
     return planned(source, actor["metadata"]["name"], config, settings(tmp_path, **changes))
 
 

@@ -201,7 +201,7 @@ def test_a_message_for_a_sleeping_actor_rings(tmp_path: Path) -> None:
         queues = Queues(open_admin("sqlite", sqlite_path=file), file, rung.set)
         queues.begin()
         queues.declare("q")
-        queues.listen({"q"})
+        queues.listen({"q"}, {"q"})
         assert rung.is_set()  # a message may have come before the bell hung
         rung.clear()
         await asyncio.to_thread(_publish_elsewhere, file)

@@ -18,9 +18,13 @@ pytestmark = pytest.mark.timeout(180)
 HELLO = "def greet(payload):\n    return {'greeting': 'Hello, ' + payload['name']}\n"
 
 
+# What depends on the broker is shown on both, here or (row 11) in tests/cli/test_local_rabbitmq.py; the rest on the embedded one.
+on_both = pytest.mark.parametrize("mesh", ["sqlite", "rabbitmq"], indirect=True)
+
+
 @pytest.fixture
-def mesh(tmp_path: Path) -> Iterator[LocalMesh]:
-    with local_mesh(tmp_path) as found:
+def mesh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LocalMesh]:
+    with local_mesh(tmp_path, getattr(request, "param", "sqlite")) as found:
         yield found
 
 
@@ -92,6 +96,7 @@ def test_row_8_a_second_up_says_the_pid_and_exits_2(hello: LocalMesh) -> None:
     assert hello.statuses()["hello"] == "Running"
 
 
+@on_both
 def test_row_9_children_end_within_2_s_of_a_killed_parent_and_the_next_up_resumes(mesh: LocalMesh) -> None:
     started = mesh.folder / "started"
     go = mesh.folder / "go"
@@ -119,6 +124,7 @@ def test_row_9_children_end_within_2_s_of_a_killed_parent_and_the_next_up_resume
     assert [mesh.result(f"e-{number}") for number in range(5)] == [{"n": number} for number in range(5)]
 
 
+@on_both
 def test_row_10_a_syntax_error_while_running_is_a_runtime_error_that_a_good_file_heals(hello: LocalMesh) -> None:
     hello.up()
     hello.send("hello", {"name": "Ada"}, "before")

@@ -9,6 +9,7 @@ from asya_controller.decide.config import local_config
 from asya_controller.decide.memory import remember
 from asya_controller.decide.pods import FRESH_START, RECENT_END, Pod, pod_of, pods_of
 from asya_controller.decide.reasons import CLASS_OF
+from asya_controller.decide.transports import Sqlite
 from asya_controller.decide.world import World
 from tests.controller import recorded
 
@@ -80,7 +81,9 @@ CLASSES = {
 def first_pod(case: str) -> tuple[Pod, datetime]:
     found = recorded.pods()[case]
     now = recorded.moment(found["recordedAt"])
-    facts = World({}, local_config([], "mesh.db"), pods=tuple(found["pods"]), events=tuple(found["events"]))
+    facts = World(
+        {}, local_config([], Sqlite(path="mesh.db")), pods=tuple(found["pods"]), events=tuple(found["events"])
+    )
     return pods_of(found["pods"], remember(facts, now).mount_failures)[0], now
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from asya_controller.decide.config import ConfigurationError, local_config, operator_config
-from asya_controller.decide.transports import RabbitMQ
+from asya_controller.decide.transports import RabbitMQ, Sqlite
 from tests.controller.worlds import RABBITMQ, SQS, merge
 
 
@@ -125,5 +125,5 @@ def test_the_port_follows_tls(tls: bool, port: int | None, expected: int) -> Non
 
 
 def test_the_local_mesh_maps_every_transport_to_its_one_file() -> None:
-    found = local_config(["rabbitmq", "sqs-eu"], "mesh.db")
+    found = local_config(["rabbitmq", "sqs-eu"], Sqlite(path="mesh.db"))
     assert {name: item.type for name, item in found.transports.items()} == {"rabbitmq": "sqlite", "sqs-eu": "sqlite"}

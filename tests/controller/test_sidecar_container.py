@@ -7,6 +7,7 @@ import pytest
 from asya_controller.decide.config import OperatorConfig, local_config, operator_config
 from asya_controller.decide.desired import config_map, config_map_name, desired_objects
 from asya_controller.decide.sidecar import ALIASES
+from asya_controller.decide.transports import Sqlite
 from asya_sidecar.settings import from_environ
 from asya_sidecar.settings.variables import VARIABLES
 from tests.controller.worlds import RABBITMQ, SQS, Json, actor, config, desired_of, fixed, merge
@@ -170,7 +171,7 @@ def test_a_role_gives_the_actor_a_service_account_of_its_own() -> None:
 
 
 def test_the_local_mesh_gets_the_same_pod_on_sqlite() -> None:
-    operator = local_config(["rabbitmq"], "/m/mesh.db")
+    operator = local_config(["rabbitmq"], Sqlite(path="/m/mesh.db"))
     found = env(containers(actor(), operator)["asya-sidecar"])
     expected = {
         name: value for name, value in RABBITMQ_ENV.items() if "RABBITMQ" not in name and name != "ASYA_PREFETCH"
@@ -227,7 +228,7 @@ def test_the_older_names_are_those_the_sidecar_reads() -> None:
 
 
 def test_the_sidecar_understands_what_it_is_given() -> None:
-    sidecar = containers(actor(), local_config(["rabbitmq"], "/m/mesh.db"))["asya-sidecar"]
+    sidecar = containers(actor(), local_config(["rabbitmq"], Sqlite(path="/m/mesh.db")))["asya-sidecar"]
     literals = {name: str(value) for name, value in env(sidecar).items()}
     found = from_environ(literals, has_adapter=lambda _: True)
     assert (found.actor_name, found.namespace) == ("a", "ns")

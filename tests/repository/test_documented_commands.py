@@ -1,10 +1,12 @@
 """Every command in the README, in docs/ and in the examples' READMEs is typed and prints what the document shows."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
-from tests.support.console import ROOT, agrees, copy_of_the_repository, run, steps
+from tests.support.console import ROOT, agrees, check, copy_of_the_repository, steps
+from tests.support.rabbitmq import shared_node
 
 DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/**/*.md", "gitops/**/*.md") for path in ROOT.glob(pattern) if steps(path)
@@ -24,11 +26,11 @@ def typed_in(document: Path) -> Path:
 def test_every_command_prints_what_the_document_shows(document: Path, tmp_path: Path) -> None:
     copy = copy_of_the_repository(tmp_path)
     typed = [step for step in steps(document) if not step.command.startswith(ELSEWHERE)]
-    results = run(typed, copy / typed_in(document), within_s=200)
-    for step, (status, output) in zip(typed, results, strict=True):
-        place = f"{document.relative_to(ROOT)}:{step.line}: $ {step.command}"
-        assert status == 0, f"{place}\nexit status {status}, printed:\n{output}"
-        assert agrees(step.expected, output), f"{place}\nshown:\n{chr(10).join(step.expected)}\nprinted:\n{output}"
+    with contextlib.ExitStack() as stack:
+        variables = {}
+        if any("$RABBITMQ_URL" in step.command for step in typed):
+            variables["RABBITMQ_URL"] = stack.enter_context(shared_node().vhost_url())
+        check(document, typed, copy / typed_in(document), 200, **variables)
 
 
 def test_the_readme_and_every_example_have_commands() -> None:

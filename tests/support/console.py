@@ -2,7 +2,8 @@
 
 A block is fenced as ```console. A line that begins with `$ ` is a command, typed in one shell for the whole document; the lines
 behind it are what it must print. A line `...` stands for any lines, `...` inside a line for any text. No lines: any output will do.
-Called by tests/repository/test_documented_commands.py.
+A block fenced with a language and the name of a file (```python publish.py) is that file: it is written where the commands are typed.
+Called by tests/repository/test_documented_commands.py, and by tests/cli/test_local_rabbitmq.py for the examples on another broker.
 """
 
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +29,16 @@ class Step:
 
 
 def steps(document: Path) -> list[Step]:
-    """Every command of the console blocks of a Markdown file, in order."""
+    """Every command of the console blocks of a Markdown file, in order; a named block is a command that writes it."""
     found: list[Step] = []
     inside = False
-    for number, line in enumerate(document.read_text().splitlines(), start=1):
+    lines = document.read_text().splitlines()
+    for number, line in enumerate(lines, start=1):
         if line.startswith("```"):
             inside = line.strip() == "```console"
+            if named := re.fullmatch(r"```\w+ (\S+)", line.strip()):
+                text = lines[number : lines.index("```", number)]
+                found.append(Step(number, "\n".join([f"cat > {named.group(1)} <<'END'", *text, "END"]), ()))
         elif inside and line.startswith("$ "):
             found.append(Step(number, line[2:].split("  #")[0].strip(), ()))
         elif inside and found:
@@ -58,18 +64,37 @@ def copy_of_the_repository(target: Path) -> Path:
     return target
 
 
-def run(found: list[Step], folder: Path, within_s: float) -> list[tuple[int, str]]:
+def check(document: Path, found: list[Step], folder: Path, within_s: float, **variables: str) -> None:
+    """Type the steps of a document in `folder` and compare.
+
+    Raises:
+        AssertionError: a command failed, or printed something else; names the line of the document.
+    """
+    results = run(found, folder, within_s, variables)
+    for step, (status, output) in zip(found, results, strict=True):
+        place = f"{document.relative_to(ROOT)}:{step.line}: $ {step.command}"
+        assert status == 0, f"{place}\nexit status {status}, printed:\n{output}"
+        assert agrees(step.expected, output), f"{place}\nshown:\n{chr(10).join(step.expected)}\nprinted:\n{output}"
+
+
+def run(
+    found: list[Step], folder: Path, within_s: float, variables: Mapping[str, str] | None = None
+) -> list[tuple[int, str]]:
     """Exit status and output (both streams) of every step, typed one after the other in one bash in `folder`.
 
     Raises:
         AssertionError: the whole took longer than `within_s`; the message holds what was printed until then.
     """
     typed = "".join(f"{{ {step.command}\n}} 2>&1; printf '{MARK}%s{MARK}' \"$?\"\n" for step in found)
-    environment = os.environ | {
-        "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "COLUMNS": "160",
-        "NO_COLOR": "1",
-    }
+    environment = (
+        os.environ
+        | dict(variables or {})
+        | {
+            "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "COLUMNS": "160",
+            "NO_COLOR": "1",
+        }
+    )
     shell = subprocess.Popen(
         ["bash", "-c", typed],
         cwd=folder,

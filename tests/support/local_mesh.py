@@ -1,6 +1,7 @@
 """A local mesh for tests, driven as a person drives it: through the `asya` command in a folder of its own.
 
-Called by tests/cli, tests/contract/test_cli_local*.py and tests/e2e. Ends every process it started, also after a failure.
+Called by tests/cli, tests/contract/test_cli_local*.py and tests/e2e. Ends every process it started, also after a failure. On the embedded
+broker, or on a virtual host of its own of the tests' RabbitMQ.
 """
 
 import json
@@ -9,13 +10,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from asya_transport.admin import Admin
 from asya_transport.choose import open_admin
+from asya_transport.port import Outcome
+from asya_transport.rabbitmq.address import address_of, parse_url
+from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
 
 ASYA = str(Path(sys.executable).with_name("asya"))
@@ -49,8 +54,11 @@ def environment() -> dict[str, str]:
 class LocalMesh:
     """A folder with actor files, and perhaps a mesh that runs in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        """`url`: address of the RabbitMQ to use; None is the embedded broker."""
         self.folder = folder
+        self.url = url
+        self.transport = () if url is None else ("--transport", f"rabbitmq={url}")
         self.up_process: subprocess.Popen[bytes] | None = None
         self.seen: dict[int, psutil.Process] = {}
 
@@ -102,7 +110,7 @@ class LocalMesh:
         log = (self.folder / "up.out").open("ab")
         with log:
             self.up_process = subprocess.Popen(
-                [ASYA, "up", *arguments],
+                [ASYA, "up", *self.transport, *arguments],
                 cwd=self.folder,
                 env=environment(),
                 stdout=log,
@@ -152,28 +160,35 @@ class LocalMesh:
     def send(self, actor: str, payload: object, envelope_id: str, *following: str) -> None:
         """Put one envelope into an actor's queue, quicker than the command does."""
         body = {"id": envelope_id, "route": {"prev": [], "curr": actor, "next": list(following)}, "payload": payload}
-        admin = open_admin("sqlite", sqlite_path=self.folder / ".asya" / "mesh.db")
-        try:
-            admin.publish(f"asya-default-{actor}", json.dumps(body).encode(), message_id=envelope_id)
-        finally:
-            admin.close()
+        with self.admin() as admin:
+            outcome = admin.publish(f"asya-default-{actor}", json.dumps(body).encode(), message_id=envelope_id)
+        assert outcome is Outcome.CONFIRMED, outcome
 
     def waiting(self, queue: str) -> int:
         """Messages of a queue, whatever their state."""
-        admin = open_admin("sqlite", sqlite_path=self.folder / ".asya" / "mesh.db")
-        try:
+        with self.admin() as admin:
             counts = admin.counts(queue)
             return counts.queued + (counts.processing or 0) + (counts.delayed or 0)
-        finally:
-            admin.close()
 
     def queues(self) -> list[str]:
         """Names of all queues."""
-        admin = open_admin("sqlite", sqlite_path=self.folder / ".asya" / "mesh.db")
-        try:
+        if self.url is not None:
+            vhost = self.url.rpartition("/")[2]
+            return sorted(queue["name"] for queue in shared_node().ask("GET", f"queues/{vhost}?columns=name"))
+        with self.admin() as admin:
             return admin.queues()
+
+    @contextmanager
+    def admin(self) -> Iterator[Admin]:
+        """The broker, seen from outside the mesh."""
+        if self.url is None:
+            opened = open_admin("sqlite", sqlite_path=self.folder / ".asya" / "mesh.db")
+        else:
+            opened = open_admin("rabbitmq", rabbitmq=address_of(parse_url(self.url)))
+        try:
+            yield opened
         finally:
-            admin.close()
+            opened.close()
 
     def result(self, envelope_id: str, within_s: float = WITHIN_S) -> Any:
         """Payload of a stored result, waited for."""
@@ -238,10 +253,10 @@ class LocalMesh:
 
 
 @contextmanager
-def local_mesh(folder: Path) -> Iterator[LocalMesh]:
-    """A mesh folder that leaves no process behind."""
-    mesh = LocalMesh(folder)
-    try:
+def local_mesh(folder: Path, broker: str = "sqlite") -> Iterator[LocalMesh]:
+    """A mesh folder that leaves no process behind; `broker` is sqlite or rabbitmq."""
+    with ExitStack() as stack:
+        url = None if broker == "sqlite" else stack.enter_context(shared_node().vhost_url())
+        mesh = LocalMesh(folder, url)
+        stack.callback(mesh.close)
         yield mesh
-    finally:
-        mesh.close()

@@ -95,6 +95,12 @@ class Broker:
         finally:
             self.ask("DELETE", f"vhosts/{name}")
 
+    @contextlib.contextmanager
+    def vhost_url(self) -> Iterator[str]:
+        """Address of a virtual host of one's own, removed at the end."""
+        with self.vhost() as name:
+            yield f"{self.url.rstrip('/')}/{name}"
+
     def add_vhost(self, name: str) -> None:
         """Make it, and let the test's user in."""
         self.ask("PUT", f"vhosts/{name}", {})

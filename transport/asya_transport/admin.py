@@ -72,7 +72,8 @@ class Admin(Protocol):
         """Remove the queue (not its dead-letter queue) and say how many messages went with it; a missing one is 0.
 
         Raises:
-            QueueNotEmpty: `only_empty` and it holds something, delayed and processing included.
+            QueueNotEmpty: `only_empty` and it holds something, delayed and processing included; where the broker does not tell
+                what consumers hold, also when there are consumers.
         """
         ...
 

@@ -37,8 +37,11 @@ def open_transport(
     raise ValueError(_why_not(kind))
 
 
-def open_admin(kind: str, *, sqlite_path: Path | None = None, rabbitmq: RabbitmqAddress | None = None) -> Admin:
-    """The synchronous side of the same broker.
+def open_admin(
+    kind: str, *, sqlite_path: Path | None = None, rabbitmq: RabbitmqAddress | None = None, heartbeat_s: int = 0
+) -> Admin:
+    """The synchronous side of the same broker. `heartbeat_s`: the caller promises to call more often than that, so that a broker in
+    the network that stops answering ends a call instead of holding it; 0: no such promise.
 
     Raises:
         ValueError: unknown kind, or a setting of that kind is missing.
@@ -51,7 +54,7 @@ def open_admin(kind: str, *, sqlite_path: Path | None = None, rabbitmq: Rabbitmq
     if kind == "rabbitmq" and rabbitmq is not None:
         from asya_transport.rabbitmq.admin import RabbitmqAdmin
 
-        return RabbitmqAdmin(rabbitmq)
+        return RabbitmqAdmin(rabbitmq, heartbeat_s=heartbeat_s)
     raise ValueError(_why_not(kind))
 
 

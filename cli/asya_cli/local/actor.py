@@ -13,6 +13,7 @@ from typing import Any
 from asya_cli.local.meters import Meter
 from asya_cli.local.plan import Planned, uid_of
 from asya_cli.local.process import Group
+from asya_cli.local.queues import Trouble
 from asya_cli.local.tasks import Tasks
 from asya_cli.local.workload import Workload
 from asya_controller.decide.config import OperatorConfig
@@ -42,6 +43,7 @@ class Actor:
         self.meter = Meter()
         self.counts: Counts | None = None
         self.dead = 0
+        self._calls = 0
         self.generation = 1
         self.status: dict[str, Any] = {"observedGeneration": -1}
         self.rule = ""
@@ -82,9 +84,14 @@ class Actor:
             self.workload.scale(wanted)
 
     @property
+    def scaled(self) -> bool:
+        """Its replicas follow its queue."""
+        return self.planned.scaling is not None
+
+    @property
     def asleep(self) -> bool:
         """It has been scaled to zero: nobody consumes its queue."""
-        return self.planned.scaling is not None and self.workload.replicas == 0
+        return self.scaled and self.workload.replicas == 0
 
     @property
     def settled(self) -> bool:
@@ -93,10 +100,21 @@ class Actor:
 
     def count(self, main: Counts | None, dead: Counts | None) -> bool:
         """Take note of how many messages its queues hold; True when that is news."""
+        if main is not None and main.processing is None:
+            main = dataclasses.replace(main, processing=self._calls)
         number = dead.queued + (dead.processing or 0) if dead else 0
         if (main, number) == (self.counts, self.dead):
             return False
         self.counts, self.dead = main, number
+        return True
+
+    def calls(self, number: int) -> bool:
+        """So many of its runtimes are in a call: what is in work, where the broker does not tell. True when that is news."""
+        if number == self._calls:
+            return False
+        self._calls = number
+        if self.counts is not None:
+            self.counts = dataclasses.replace(self.counts, processing=number)
         return True
 
     @property
@@ -110,7 +128,7 @@ class Actor:
         }
         return {**self.planned.document, "metadata": metadata, "status": self.status}
 
-    def world(self, trouble: str) -> World:
+    def world(self, trouble: Trouble | None) -> World:
         """The facts of this moment; `trouble` says why the broker cannot be used."""
         desired = self.planned.desired
         scaled_object = None
@@ -127,7 +145,7 @@ class Actor:
         counts = self.counts
         queue = None
         if trouble:
-            queue = QueueFacts(reason="BrokerUnreachable", message=trouble)
+            queue = QueueFacts(reason=trouble.reason, message=trouble.sentence)
         elif counts is not None:
             queue = QueueFacts(queued=counts.queued, processing=counts.processing, dead=self.dead)
         return World(
@@ -141,7 +159,7 @@ class Actor:
             memory=self._memory,
         )
 
-    def judge(self, now: datetime, trouble: str = "") -> bool:
+    def judge(self, now: datetime, trouble: Trouble | None = None) -> bool:
         """Compute the status anew; True when the word or its reason changed."""
         world = self.world(trouble)
         before = self.status

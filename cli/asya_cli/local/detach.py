@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from asya_cli import notes
 from asya_cli.errors import Failure, UsageMistake
+from asya_cli.local.broker import URL_VARIABLE, broker_named
 from asya_cli.local.folder import AlreadyRunning, Folder, FolderUnusable
 from asya_cli.local.mesh import Unusable
 from asya_cli.local.present import Present, last_known
@@ -38,6 +39,7 @@ def detached(options: Options) -> None:
         StartFailed: it ended while starting.
     """
     folder = Folder.here()
+    broker = broker_named(options.transport, options.url, os.environ, folder)
     check_paths(options)
     try:
         folder.make()
@@ -47,6 +49,8 @@ def detached(options: Options) -> None:
     except (Unusable, AlreadyRunning, FolderUnusable) as mistake:
         raise UsageMistake(str(mistake)) from mistake
     folder.state.unlink(missing_ok=True)
+    # An address may hold a password: it goes through the environment, which only we can read, and on no command line.
+    url = {} if options.url is None else {URL_VARIABLE: options.url}
     with folder.up_log.open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "asya_cli", "up", *arguments(options)],
@@ -54,10 +58,10 @@ def detached(options: Options) -> None:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **url, "PYTHONUNBUFFERED": "1"},
         )
     mesh = _wait(folder, child)
-    for line in welcome(sources).replace("Ctrl-C", "asya down").splitlines():
+    for line in welcome(sources, broker).replace("Ctrl-C", "asya down").splitlines():
         notes.say(line)
     if mesh is not None:
         for entry in mesh.actors:
@@ -74,6 +78,7 @@ def arguments(options: Options) -> list[str]:
         ("--env", options.env),
         ("--env-file", options.env_files),
         ("--max-replicas", [options.max_replicas]),
+        ("--transport", [options.transport]),
         ("--log-format", [options.log_format]),
     ]
     flags = [text for name, values in pairs for value in values if value is not None for text in (name, str(value))]

@@ -5,6 +5,8 @@ files; must not know actors or processes, so that `asya get` need not load them.
 
     .asya/lock          held by the running mesh; holds its process id
     .asya/mesh.db       the embedded broker; large bodies lie in mesh.db.bodies/
+    .asya/broker.json   the RabbitMQ in use, if any; with .asya/broker-password readable by their owner alone
+    .asya/queues.json   the queues that this mesh has made on each RabbitMQ: no other one is ever removed
     .asya/state.json    what `get`, `explain` and `graph` show; replaced as a whole whenever it changes
     .asya/up.log        what a detached mesh prints
     .asya/logs/<actor>-<n>/{sidecar,runtime}.log
@@ -48,6 +50,18 @@ class Folder:
     @property
     def database(self) -> Path:
         return self.root / "mesh.db"
+
+    @property
+    def broker(self) -> Path:
+        return self.root / "broker.json"
+
+    @property
+    def password(self) -> Path:
+        return self.root / "broker-password"
+
+    @property
+    def queues(self) -> Path:
+        return self.root / "queues.json"
 
     @property
     def logs(self) -> Path:

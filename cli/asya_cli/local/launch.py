@@ -150,18 +150,15 @@ def runtime_launch(
     return Launch((interpreter, str(script)), env, cwd, place.logs / "runtime.log")
 
 
-def sidecar_launch(pod: Mapping[str, Any], place: Place, python: str, database: Path, port: int) -> Launch | Refused:
-    """How to start the sidecar, on the embedded broker and with its health endpoint on `port`."""
+def sidecar_launch(
+    pod: Mapping[str, Any], place: Place, python: str, broker_env: Mapping[str, str], port: int
+) -> Launch | Refused:
+    """How to start the sidecar, with the broker that `broker_env` leads to and its health endpoint on `port`."""
     try:
         own = environment(containers(pod)[SIDECAR], pod, place)
     except MissingValue as missing:
         return Refused("CreateContainerConfigError", str(missing))
-    env = {**place.base_env, **own, **_where(place)}
-    env |= {
-        "ASYA_TRANSPORT": "sqlite",
-        "ASYA_SQLITE_PATH": str(database),
-        "ASYA_METRICS_ADDR": f"127.0.0.1:{port}",
-    }
+    env = {**place.base_env, **own, **_where(place), **broker_env, "ASYA_METRICS_ADDR": f"127.0.0.1:{port}"}
     # -P: the working folder is not on the path, so a user's json.py cannot stand in for the library's.
     return Launch((python, "-P", "-m", "asya_sidecar"), env, place.sockets, place.logs / "sidecar.log")
 

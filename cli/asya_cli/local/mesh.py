@@ -13,17 +13,17 @@ from typing import Any
 
 from asya_cli.errors import UsageMistake
 from asya_cli.local.actor import Actor
+from asya_cli.local.broker import Broker
 from asya_cli.local.display import Display
 from asya_cli.local.edits import Edits, syntax_problems
 from asya_cli.local.folder import Folder
 from asya_cli.local.observer import Observer
 from asya_cli.local.plan import Key, Planned, Settings, Source, end_actors, key_of, labels_of, planned, transports_of
 from asya_cli.local.process import Group
-from asya_cli.local.queues import Queues
+from asya_cli.local.queues import MeshQueues
 from asya_cli.local.tasks import Tasks
 from asya_cli.local.watcher import changes
 from asya_controller.decide.config import OperatorConfig, local_config
-from asya_transport.admin import Admin
 
 
 class Unusable(Exception):
@@ -46,8 +46,17 @@ class Inputs:
 class Mesh:
     """One mesh, from its first replica to its last. Make it on the loop that runs it."""
 
-    def __init__(self, folder: Folder, inputs: Inputs, admin: Admin, group: Group, display: Display) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Folder,
+        inputs: Inputs,
+        broker: Broker,
+        queues: Callable[[Callable[[], None]], MeshQueues],
+        group: Group,
+        display: Display,
+    ) -> None:
+        """`queues` makes the broker's queues of what is to be called when a message for a sleeping actor arrives."""
+        self._broker = broker
         self._inputs = inputs
         self._group = group
         self._display = display
@@ -56,7 +65,7 @@ class Mesh:
         self._stop, self._at_once = asyncio.Event(), asyncio.Event()
         self._edits = Edits(inputs.roots)
         self._actors: dict[Key, Actor] = {}
-        self._queues = Queues(admin, folder.database, lambda: self._observer.hurry())
+        self._queues = queues(lambda: self._observer.hurry())
         self._observer = Observer(self._actors, self._queues, folder, display)
 
     async def run(self, sources: Sequence[Source], started: Callable[[], None]) -> None:
@@ -74,6 +83,8 @@ class Mesh:
             started()
             for work in (self._observer.pulse(), self._observer.judge(), self._watch()):
                 self._tasks.spawn(work, "mesh")
+            if not self._queues.tells_what_is_in_work:
+                self._tasks.spawn(self._observer.watch_calls(), "calls")
             await self._first_of(self._stop.wait(), asyncio.shield(self._group.lost))
             if self._group.lost.done():
                 self._display.note("the guard process has been killed; without it processes could be left behind")
@@ -98,7 +109,7 @@ class Mesh:
     def _plan(self, sources: Sequence[Source]) -> None:
         """Run what `sources` say from now on; only what differs is touched."""
         everything = self._with_end_actors(sources)
-        config = local_config(transports_of(list(everything.values())), str(self._folder.database))
+        config = local_config(transports_of(list(everything.values())), self._broker.config())
         labels = labels_of(everything)
         for key in [key for key in self._actors if key not in everything]:
             self._remove(key)
@@ -125,10 +136,11 @@ class Mesh:
         if actor is None:
             actor = Actor(plan, config, self._group, self._tasks, lambda: self._observer.touch(plan.key))
             self._actors[plan.key] = actor
-            actor.workload.reconcile()
         else:
             self._display.note(f"{plan.label}: changed")
             actor.adopt(plan, config)
+        if plan.desired is not None and self._queues.has(plan.desired.queue):
+            actor.workload.begin()
         for note in plan.notes:
             self._display.note(f"{plan.label}: {note}")
         self._edits.remember(plan)

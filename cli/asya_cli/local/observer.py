@@ -14,7 +14,8 @@ from asya_cli.local.display import Display, row_of
 from asya_cli.local.folder import Folder
 from asya_cli.local.meters import delivery
 from asya_cli.local.plan import Key
-from asya_cli.local.queues import Queues, dead_letters
+from asya_cli.local.probe import runtime_busy
+from asya_cli.local.queues import MeshQueues, Trouble, dead_letters
 from asya_cli.local.tail import Line, Tail
 from asya_cli.local.tasks import happens
 
@@ -25,12 +26,14 @@ QUIET_LOGS_S = 0.6
 # A change of pods or files is judged at once (within this, so that several count as one), traffic alone once a second.
 GATHER_S, TRAFFIC_S = 0.03, 1.0
 LONGEST_WAIT_S = 60.0
+# Runtimes are asked this often whether they are in a call, where the broker does not tell what its consumers hold.
+CALLS_S = 1.0
 
 
 class Observer:
     """The eyes and the mouth of one mesh. Make it on the loop."""
 
-    def __init__(self, actors: Mapping[Key, Actor], queues: Queues, folder: Folder, display: Display) -> None:
+    def __init__(self, actors: Mapping[Key, Actor], queues: MeshQueues, folder: Folder, display: Display) -> None:
         self.phase = "starting"
         self.problems: tuple[str, ...] = ()  # of files that cannot be used as they are now
         self._actors = actors
@@ -45,7 +48,7 @@ class Observer:
         self._traffic_at = 0.0
         self._logs_at = 0.0
         self._news = False
-        self._trouble = ""
+        self._trouble: Trouble | None = None
         self._started_at = datetime.now(UTC)
 
     def touch(self, key: Key) -> None:
@@ -71,7 +74,8 @@ class Observer:
             counted = self._count()
             for actor in self._actors.values():
                 actor.scale(now)
-            self._queues.listen({actor.queue for actor in self._actors.values() if actor.asleep and actor.queue})
+            scaled = {actor.queue: actor.asleep for actor in self._actors.values() if actor.scaled and actor.queue}
+            self._queues.listen({queue for queue, asleep in scaled.items() if asleep}, set(scaled))
             if counted or now - self._logs_at >= QUIET_LOGS_S:
                 self.read_logs()
             await happens(self._hurry, PULSE_S)
@@ -82,15 +86,27 @@ class Observer:
         counts = self._queues.count()
         if self._queues.trouble != self._trouble:
             self._trouble = self._queues.trouble
-            self._display.note(self._trouble or "the broker can be used again")
+            self._display.note(self._trouble.sentence if self._trouble else "the broker can be used again")
             for key in self._actors:
                 self.touch(key)
         if counts is None:
             return False
         for key, actor in self._actors.items():
+            if actor.queue is not None and self._queues.has(actor.queue):
+                actor.workload.begin()
             if actor.queue is not None and actor.count(counts.get(actor.queue), counts.get(dead_letters(actor.queue))):
                 self._passed(key)
         return True
+
+    async def watch_calls(self) -> None:
+        """Count the messages in work at the runtimes, for ever: for a broker that does not tell."""
+        while True:
+            for key, actor in list(self._actors.items()):
+                ready = [pod for pod in actor.workload.pods if pod.ready]
+                busy = await asyncio.gather(*(runtime_busy(pod.sockets) for pod in ready))
+                if actor.calls(sum(answer is True for answer in busy)):
+                    self._passed(key)
+            await asyncio.sleep(CALLS_S)
 
     def read_logs(self) -> None:
         """Show what replicas wrote since the last call, and count their deliveries."""
@@ -159,6 +175,8 @@ class Observer:
         return min(LONGEST_WAIT_S, max(0.0, traffic_s), max(0.05, mark_s))
 
     def _judge_one(self, actor: Actor, now: datetime) -> None:
+        if actor.queue is not None and not actor.workload.begun and self._trouble is None:
+            return  # its queue is being made: nothing is known yet
         actor.workload.reconcile()
         if actor.judge(now, self._trouble) and self.phase != "draining":
             word, message = actor.status.get("status", ""), actor.status.get("message", "")

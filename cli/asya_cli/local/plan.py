@@ -1,6 +1,6 @@
 """From AsyncActor documents to what this machine has to run. Called by `mesh.py` at the start and after every change.
 
-The objects are the controller's (`desired_objects`), made for the embedded broker; this module adds what a machine knows:
+The objects are the controller's (`desired_objects`), made for the broker in use; this module adds what a machine knows:
 interpreter, folders, values, caps. It starts nothing and reads no file but to see whether an interpreter exists.
 """
 
@@ -39,6 +39,7 @@ class Settings:
     environ: Mapping[str, str]
     values: Mapping[str, str]
     value_sources: str
+    broker_env: Mapping[str, str]  # how a sidecar reaches the broker
 
     @property
     def base_env(self) -> dict[str, str]:
@@ -196,7 +197,7 @@ def _recipe(source: Source, label: str, document: Mapping[str, Any], desired: De
         search=search_folders(source.file, settings),
         crew=crew,
         python=settings.own_python,
-        database=settings.state_root / "mesh.db",
+        broker_env=settings.broker_env,
         logs=settings.state_root / "logs",
         base_env=settings.base_env,
         values=_used(desired.pod_template, settings.values),

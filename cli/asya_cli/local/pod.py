@@ -46,7 +46,7 @@ class Recipe:
     search: tuple[Path, ...]
     crew: bool
     python: str
-    database: Path
+    broker_env: Mapping[str, str]
     logs: Path
     base_env: Mapping[str, str]
     values: Mapping[str, str]
@@ -186,7 +186,7 @@ class Pod:
     def _sidecar(self) -> Launch | Refused:
         self._port = probe.free_port()  # a new one for every life: the old one may be taken by now
         recipe = self.recipe
-        return sidecar_launch(recipe.template, self._place(), recipe.python, recipe.database, self._port)
+        return sidecar_launch(recipe.template, self._place(), recipe.python, recipe.broker_env, self._port)
 
     def _runtime(self) -> Launch | Refused:
         recipe = self.recipe

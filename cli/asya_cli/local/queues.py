@@ -1,14 +1,25 @@
 """The mesh's side of the broker: declare, count, retire, listen for sleeping actors. Called by `mesh.py` on its loop.
 
+`Queues` is for the embedded broker, which is a file and answers at once; `polled_queues.py` is the same for a broker in the network.
 Takes no message out: that is the sidecars' right alone. A broker that cannot be used is a fact (`trouble`), not an error.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from asya_transport.admin import Admin, Counts, QueueNotEmpty, TransportError
+from asya_transport.admin import (
+    AccessRefused,
+    Admin,
+    Counts,
+    CredentialsMissing,
+    QueueNotEmpty,
+    TransportError,
+    Unreachable,
+)
 from asya_transport.sqlite.bell import Bell, wake_folder
 
 _EMPTY = Counts(0, 0, 0)
@@ -19,11 +30,47 @@ def dead_letters(queue: str) -> str:
     return f"{queue}-dlq"
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the broker cannot be used: a reason of TransportReady (contract: controller, Queues), and one sentence without credentials."""
+
+    reason: str
+    sentence: str
+
+    @classmethod
+    def of(cls, error: TransportError) -> "Trouble":
+        """What the controller would call it."""
+        if isinstance(error, AccessRefused):
+            return cls("AuthFailed", str(error))
+        if isinstance(error, CredentialsMissing):
+            return cls("CredentialsMissing", str(error))
+        return cls("BrokerUnreachable" if isinstance(error, Unreachable) else "QueueCreateFailed", str(error))
+
+
+class MeshQueues(Protocol):
+    """What `mesh.py` and `observer.py` ask of either kind. Everything returns at once."""
+
+    tells_what_is_in_work: bool
+    trouble: Trouble | None
+    retired: dict[str, None]
+
+    def begin(self) -> None: ...
+    def declare(self, queue: str) -> None: ...
+    def has(self, queue: str) -> bool: ...
+    def retire(self, queue: str) -> None: ...
+    def release_dead(self) -> None: ...
+    def count(self) -> Mapping[str, Counts] | None: ...
+    def listen(self, sleeping: set[str], scaled: set[str], /) -> None: ...
+    def close(self) -> None: ...
+
+
 class Queues:
     """The queues of one mesh. `on_ring` is called when a message arrives for a queue that is listened to."""
 
+    tells_what_is_in_work = True
+
     def __init__(self, admin: Admin, database: Path, on_ring: Callable[[], None]) -> None:
-        self.trouble = ""
+        self.trouble: Trouble | None = None
         self.retired: dict[str, None] = {}  # queues of actors that are gone, until they are empty
         self._admin = admin
         self._database = database
@@ -45,6 +92,10 @@ class Queues:
             self._admin.declare(queue)
             self._declared.add(queue)
 
+    def has(self, queue: str) -> bool:
+        """It is there: its consumers may start."""
+        return queue in self._declared
+
     def retire(self, queue: str) -> None:
         """The queue goes as soon as it is empty."""
         self.retired[queue] = None
@@ -64,9 +115,9 @@ class Queues:
             counts = self._admin.all_counts()
             self._clear_retired(counts)
         except TransportError as error:
-            self.trouble = str(error)
+            self.trouble = Trouble.of(error)
             return None
-        self.trouble = ""
+        self.trouble = None
         return counts
 
     def _clear_retired(self, counts: Mapping[str, Counts]) -> None:
@@ -78,7 +129,7 @@ class Queues:
             if queue not in self._declared:
                 del self.retired[queue]
 
-    def listen(self, sleeping: set[str]) -> None:
+    def listen(self, sleeping: set[str], _scaled: set[str]) -> None:
         """Hear of messages for exactly these queues: they have no consumer that a sender could wake."""
         for queue in sleeping - self._bells.keys():
             bell = self._bells[queue] = Bell(wake_folder(self._database), queue)
@@ -98,5 +149,5 @@ class Queues:
 
     def close(self) -> None:
         """Take down the bells and end the connection."""
-        self.listen(set())
+        self.listen(set(), set())
         self._admin.close()

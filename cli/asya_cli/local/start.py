@@ -9,23 +9,25 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asya_cli import notes
 from asya_cli.errors import Unreachable, UsageMistake
 from asya_cli.local import values
+from asya_cli.local.broker import Broker, EmbeddedBroker, RabbitmqBroker, broker_named, keep
 from asya_cli.local.display import Display, Lines
 from asya_cli.local.folder import AlreadyRunning, Folder, FolderUnusable
 from asya_cli.local.mesh import Inputs, Mesh, Unusable
 from asya_cli.local.plan import Settings, Source
+from asya_cli.local.polled_queues import HEARTBEAT_S, Made, PolledQueues
 from asya_cli.local.process import Group
+from asya_cli.local.queues import MeshQueues, Queues
 from asya_schemas.actor import effective
 from asya_schemas.actor.identity import HANDLER_VARIABLE, RUNTIME_CONTAINER
-from asya_transport.admin import TransportError
-from asya_transport.choose import open_admin
+from asya_transport.admin import AccessRefused, Admin, TransportError
 
 if TYPE_CHECKING:
     from asya_controller.decide.source.documents import LoadedActor
@@ -42,6 +44,9 @@ class Options:
     env_files: tuple[Path, ...] = ()
     max_replicas: int = 4
     log_format: str = "text"
+    transport: str = "sqlite"
+    url: str | None = field(default=None, repr=False)
+    """Address of the broker; None: what the environment says."""
 
 
 def up(options: Options) -> None:
@@ -49,33 +54,59 @@ def up(options: Options) -> None:
 
     Raises:
         UsageMistake: files, folder or options cannot be used, or a mesh runs here already.
-        Unreachable: the embedded broker's file cannot be used.
+        Unreachable: the broker, or the embedded one's file, cannot be used.
     """
     folder = Folder.here()
+    broker = broker_named(options.transport, options.url, os.environ, folder)
     check_paths(options)
     read_at_ns = time.time_ns()
     try:
         sources = read_sources(options.paths, warnings=True)
         folder.make()
-        lock = folder.take()
-        inputs = Inputs(
-            lambda: read_sources(options.paths), lambda: settings_of(options, folder), roots_of(options), read_at_ns
-        )
-        with lock:
-            asyncio.run(_run(folder, inputs, sources, display_for(options)))
+        with folder.take():
+            admin = broker.open(HEARTBEAT_S)
+            broker = keep(broker, folder)
+            inputs = Inputs(
+                lambda: read_sources(options.paths),
+                lambda: settings_of(options, folder, broker),
+                roots_of(options),
+                read_at_ns,
+            )
+            asyncio.run(_run(folder, inputs, sources, broker, admin, display_for(options)))
     except (Unusable, AlreadyRunning, FolderUnusable) as mistake:
         raise UsageMistake(str(mistake)) from mistake
     except TransportError as error:
-        raise Unreachable(str(error)) from error
+        raise Unreachable(with_next_step(error, broker)) from error
 
 
-async def _run(folder: Folder, inputs: Inputs, sources: Sequence[Source], display: Display) -> None:
+async def _run(
+    folder: Folder, inputs: Inputs, sources: Sequence[Source], broker: Broker, admin: Admin, display: Display
+) -> None:
     group = Group()
-    mesh = Mesh(folder, inputs, open_admin("sqlite", sqlite_path=folder.database), group, display)
+    mesh = Mesh(folder, inputs, broker, queues_of(folder, broker, admin, display), group, display)
     try:
-        await mesh.run(sources, lambda: display.note(welcome(sources)))
+        await mesh.run(sources, lambda: display.note(welcome(sources, broker)))
     finally:
         display.close()
+
+
+def queues_of(
+    folder: Folder, broker: Broker, admin: Admin, display: Display
+) -> Callable[[Callable[[], None]], MeshQueues]:
+    """How to make the queues of this broker once there is a loop and somebody to ring for."""
+    if isinstance(broker, RabbitmqBroker):
+        made, place = Made(folder.queues, broker.home), broker.place
+        return lambda on_ring: PolledQueues(admin, made, place, on_ring, display.note)
+    return lambda on_ring: Queues(admin, folder.database, on_ring)
+
+
+def with_next_step(error: TransportError, broker: Broker) -> str:
+    """One sentence about a broker that cannot be used, and what to do."""
+    if isinstance(broker, EmbeddedBroker):
+        return str(error)
+    if isinstance(error, AccessRefused):
+        return f"{error}: check user, password and virtual host (rabbitmqctl list_users, list_vhosts, list_permissions)"
+    return f"{error}: start the broker, or mend the address behind --transport (or in the ASYA_RABBITMQ_ variables)"
 
 
 def check_paths(options: Options) -> None:
@@ -118,7 +149,7 @@ def handler_line(actor: "LoadedActor") -> int:
     return 0
 
 
-def settings_of(options: Options, folder: Folder) -> Settings:
+def settings_of(options: Options, folder: Folder, broker: Broker) -> Settings:
     """The settings as they are now: `.env` files are read anew.
 
     Raises:
@@ -140,6 +171,7 @@ def settings_of(options: Options, folder: Folder) -> Settings:
         environ=dict(os.environ),
         values=known,
         value_sources=" or ".join([*(str(file) for file in options.env_files or (".env",)), "--env NAME=value"]),
+        broker_env=broker.sidecar_env,
     )
 
 
@@ -171,13 +203,14 @@ def display_for(options: Options) -> Display:
     return Lines(as_json=options.log_format == "json")
 
 
-def welcome(sources: Sequence[Source]) -> str:
-    """The first lines: what to type next."""
+def welcome(sources: Sequence[Source], broker: Broker) -> str:
+    """The first lines: what runs where, and what to type next."""
     names = [str(source.document["metadata"]["name"]) for source in sources]
     first = next((name for name in names if not name.startswith("x-")), names[0])
     return "\n".join(
         [
             f"{len(names)} actor{'s' if len(names) != 1 else ''}: {', '.join(names)}",
+            *([] if isinstance(broker, EmbeddedBroker) else [f"all transports: {broker.place}"]),
             f"""send:  asya send {first} --payload '{{"name": "you"}}' --follow""",
             "look:  asya get, asya explain ACTOR, asya graph    results: .asya/results    stop: Ctrl-C",
         ]

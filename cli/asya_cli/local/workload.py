@@ -25,7 +25,14 @@ class Workload:
         self._tasks = tasks
         self._on_change = on_change
         self._ending: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self.begun = self._closed = False
+
+    def begin(self) -> None:
+        """The queue is there: pods may be started from now on, and not before (contract: controller, Reconcile)."""
+        if not self.begun:
+            self.begun = True
+            self.reconcile()
+            self._on_change()
 
     def adopt(self, planned: Planned) -> None:
         """Go on with a new version of the actor."""
@@ -42,7 +49,7 @@ class Workload:
     def reconcile(self) -> None:
         """Start and stop what the present state asks for. Cheap when there is nothing to do."""
         recipe = self._planned.recipe
-        if self._closed or recipe is None:
+        if self._closed or recipe is None or not self.begun:
             return
         present = [
             Replica(pod.ordinal, pod.recipe == recipe, pod.ready, pod.stopping_since is not None) for pod in self.pods
@@ -94,7 +101,7 @@ class Workload:
     def as_kubernetes(self, generation: int) -> dict[str, Any] | None:
         """The Deployment or StatefulSet as the API server would show it."""
         desired, recipe = self._planned.desired, self._planned.recipe
-        if desired is None or recipe is None:
+        if desired is None or recipe is None or not self.begun:
             return None
         alive = [pod for pod in self.pods if pod.stopping_since is None]
         current = [pod for pod in alive if pod.recipe == recipe]

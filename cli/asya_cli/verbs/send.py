@@ -149,14 +149,15 @@ def publish(folder: Folder, queue: str, found: Any, body: bytes) -> None:
     """Store it in the queue.
 
     Raises:
-        Unreachable: the broker's file cannot be used, or refuses it.
+        Unreachable: the broker, or the embedded one's file, cannot be used, or refuses it.
     """
+    from asya_cli.local.broker import kept_broker
     from asya_transport.admin import TransportError
-    from asya_transport.choose import open_admin
     from asya_transport.port import Outcome
 
+    broker = kept_broker(folder)
     try:
-        admin = open_admin("sqlite", sqlite_path=folder.database)
+        admin = broker.open()
         try:
             outcome = admin.publish(queue, body, message_id=found.id, trace_id=found.trace_id, sender="asya/send")
         finally:
@@ -164,7 +165,7 @@ def publish(folder: Folder, queue: str, found: Any, body: bytes) -> None:
     except TransportError as error:
         raise Unreachable(str(error)) from error
     if outcome is not Outcome.CONFIRMED:
-        raise Unreachable(f"{folder.database}: queue {queue} did not take the envelope: {outcome.value}")
+        raise Unreachable(f"{broker.place}: queue {queue} did not take the envelope: {outcome.value}")
 
 
 def _send_and_follow(

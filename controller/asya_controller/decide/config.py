@@ -134,7 +134,7 @@ def operator_config(document: Any, overrides: Mapping[str, Any] | None = None, v
 
 def local_config(
     transports: Iterable[str],
-    sqlite_path: str,
+    broker: Sqlite | RabbitMQ,
     *,
     gateway_url: str = "",
     sink: str = "x-sink",
@@ -142,8 +142,8 @@ def local_config(
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO",
 ) -> OperatorConfig:
-    """The configuration of the mesh on one machine: every transport name in use is the one sqlite file."""
-    local = Transport(type="sqlite", config=Sqlite(path=sqlite_path))
+    """The configuration of the mesh on one machine: every transport name in use is this one broker."""
+    local = Transport(type="sqlite" if isinstance(broker, Sqlite) else "rabbitmq", config=broker)
     return OperatorConfig(
         transports=dict.fromkeys(transports, local),
         sidecar=Sidecar(image="asya-sidecar:local", log_level=log_level),

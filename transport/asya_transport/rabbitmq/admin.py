@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pika
 import pika.exceptions
+import pika.spec
 from pika.adapters.blocking_connection import BlockingChannel
 
 from asya_schemas.names import dead_letter_queue
@@ -33,11 +34,17 @@ class RabbitmqAdmin:
     """One connection to one virtual host."""
 
     def __init__(
-        self, address: RabbitmqAddress, *, management_url: str | None = None, delivery_limit: int = DELIVERY_LIMIT
+        self,
+        address: RabbitmqAddress,
+        *,
+        management_url: str | None = None,
+        delivery_limit: int = DELIVERY_LIMIT,
+        heartbeat_s: int = 0,
     ) -> None:
+        """`heartbeat_s` is for a caller who calls more often than that: a broker that has stopped answering then ends a call."""
         self._address = address
         self._delivery_limit = delivery_limit
-        self._link = Blocking(address, "asya admin")
+        self._link = Blocking(address, "asya admin", heartbeat_s)
         self._declared: set[str] = set()
         self._tiers_declared = False
         self._counted: Mapping[str, Counts] | None = None
@@ -100,8 +107,9 @@ class RabbitmqAdmin:
             self._link.do(look)  # somebody made it in between
 
     def delete(self, queue: str, *, only_empty: bool = False) -> int:
-        """The queue and what it holds."""
+        """The queue and what it holds: as the broker counts it, or as was seen before (some versions count nothing)."""
         try:
+            consumers = self._look(queue).consumer_count
             found = self.counts(queue)
         except QueueMissing:
             return 0
@@ -109,10 +117,13 @@ class RabbitmqAdmin:
             raise QueueNotEmpty(
                 f"queue {queue} at {self._link.place} still holds messages; process or purge them first"
             )
+        # What consumers hold is not told by AMQP, so where there are some the queue cannot be known to be empty.
+        if only_empty and consumers:
+            raise QueueNotEmpty(f"queue {queue} at {self._link.place} is still consumed; stop its consumers first")
         # Quorum queues know no conditional deletion in every version: the look above must do.
-        self._link.do(lambda channel: channel.queue_delete(queue))
+        answer = self._link.do(lambda channel: channel.queue_delete(queue))
         self._declared.discard(queue)
-        return found.queued + (found.processing or 0)
+        return max(int(answer.method.message_count), found.queued + (found.processing or 0))
 
     def exists(self, queue: str) -> bool:
         """It is declared."""
@@ -157,13 +168,17 @@ class RabbitmqAdmin:
         return found
 
     def _passive(self, queue: str) -> int:
+        return int(self._look(queue).message_count)
+
+    def _look(self, queue: str) -> pika.spec.Queue.DeclareOk:
         try:
             answer = self._link.do(lambda channel: channel.queue_declare(queue, passive=True))
         except Missing as missing:
             raise QueueMissing(
                 f"no queue {queue} at {self._link.place}; `asya up` or the controller declares it"
             ) from missing
-        return int(answer.method.message_count)
+        assert isinstance(answer.method, pika.spec.Queue.DeclareOk)
+        return answer.method
 
     # messages
 

@@ -37,7 +37,9 @@ class Conflict(Exception):
 class Blocking:
     """One connection with one channel, whose publishes are confirmed."""
 
-    def __init__(self, address: RabbitmqAddress, name: str) -> None:
+    def __init__(self, address: RabbitmqAddress, name: str, heartbeat_s: int = 0) -> None:
+        """`heartbeat_s` is for a caller who calls more often than that: a broker that has stopped answering then ends a call."""
+        self._heartbeat_s = heartbeat_s
         self._address = address
         self._name = name
         self._connection: pika.BlockingConnection | None = None
@@ -82,7 +84,7 @@ class Blocking:
         if self._connection is None:
             assert trouble is not None, "there is at least one host"
             if refused := refuses_access(trouble):
-                raise AccessRefused(f"{self.place}: {refused}") from trouble
+                raise AccessRefused(f"{self.place}: {refused} (user {self._address.username!r})") from trouble
             why = "no answer in time" if isinstance(trouble, AMQPConnectorException) else explain(trouble)
             raise Unreachable(f"{self.place}: {why}") from trouble
         self._channel = self._connection.channel()
@@ -92,8 +94,8 @@ class Blocking:
     def _parameters(self, host: str) -> pika.ConnectionParameters:
         parameters = parameters_of(self._address, host, self._name)
         assert isinstance(parameters, pika.ConnectionParameters)
-        # Nobody serves heartbeats between two calls; a dead connection is found by the next call.
-        parameters.heartbeat = 0
+        # Usually 0: nobody serves heartbeats between two calls, and a dead connection is found by the next one.
+        parameters.heartbeat = self._heartbeat_s
         parameters.socket_timeout = parameters.stack_timeout = TIMEOUT_S
         parameters.blocked_connection_timeout = TIMEOUT_S
         if self._address.tls:

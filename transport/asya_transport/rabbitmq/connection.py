@@ -255,6 +255,10 @@ def refuses_access(error: BaseException) -> str | None:
 
 def explain(error: BaseException) -> str:
     """In words."""
+    # pika wraps what the socket said, and then says nothing itself.
+    error = getattr(error.args[0], "exception", error) if error.args else error
+    if isinstance(error, pika.exceptions.IncompatibleProtocolError):
+        return "what answers there does not speak AMQP"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     with contextlib.suppress(AttributeError, TypeError):

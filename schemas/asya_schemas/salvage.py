@@ -37,7 +37,8 @@ class Salvaged:
 
 def salvage(body: bytes, transport_message_id: str | None, refusal: Refused) -> Salvaged:
     """Read id, parent id and headers where they can be read and are valid."""
-    found = _readable(body)
+    # What is too large is looked at in front only: reading it whole would cost its size once more.
+    found = _wanted(_members_before_break(body[:_PREFIX_BYTES])) if refusal.code == "size" else _readable(body)
     if refusal.code == "duplicate" and refusal.path is not None:
         found.pop(refusal.path, None)  # two ids are none
     own = _id_in(found.get("id"))
@@ -53,7 +54,11 @@ def _readable(body: bytes) -> dict[str, bytes]:
         members = strictjson.members_of(body.removeprefix(BYTE_ORDER_MARK).strip(b" \t\n\r"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         members = _members_before_break(body[:_PREFIX_BYTES])
-    return {name: value for name, value in (members or {}).items() if name in _WANTED}
+    return _wanted(members or {})
+
+
+def _wanted(members: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: value for name, value in members.items() if name in _WANTED}
 
 
 def _members_before_break(text: bytes) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.amqp_proxy import AmqpProxy, Cut
-from tests.support.rabbitmq_mesh import RabbitmqMesh, rabbitmq_mesh
+from tests.support.rabbitmq_mesh import RabbitmqMesh, amqp_proxy, rabbitmq_mesh
 from tests.support.sidecar_process import Sidecar, envelope, route
 from tests.support.wait import until
 
@@ -79,15 +79,11 @@ class Line:
 
 @pytest.fixture(scope="module")
 def line() -> Iterator[Line]:
-    with rabbitmq_mesh() as own:
-        proxy = AmqpProxy(own.address.hosts[0], own.address.port)
-        try:
-            sidecar, _ = own.pair(
-                ASYA_RABBITMQ_PORT=str(proxy.port), ASYA_RESILIENCY_POLICIES=POLICIES, ASYA_RESILIENCY_RULES=RULES
-            )
-            yield Line(own, proxy, sidecar)
-        finally:
-            proxy.stop()
+    with rabbitmq_mesh() as own, amqp_proxy(own) as proxy:
+        sidecar, _ = own.pair(
+            ASYA_RABBITMQ_PORT=str(proxy.port), ASYA_RESILIENCY_POLICIES=POLICIES, ASYA_RESILIENCY_RULES=RULES
+        )
+        yield Line(own, proxy, sidecar)
 
 
 def duplicates(found: Counter[str], scenario: Scenario) -> int:

@@ -21,7 +21,7 @@ GREETING_BYTES: Final = 8
 """`AMQP` and a version, once, before the client's first frame."""
 HEAD: Final = struct.Struct(">BHI")
 METHOD_FRAME: Final = 1
-CHANNEL_OPEN, FLOW_OK, PUBLISH, ACK = (20, 10), (20, 21), (60, 40), (60, 80)
+CHANNEL_OPEN, FLOW_OK, CONSUME_OK, PUBLISH, ACK = (20, 10), (20, 21), (60, 21), (60, 40), (60, 80)
 
 
 @dataclass(eq=False)
@@ -41,6 +41,8 @@ class AmqpProxy(TcpProxy):
     """Cuts where `cut_at` says, and is a plain way otherwise."""
 
     cut_now: Cut | None = None
+    swallowed: frozenset[tuple[int, int]] = frozenset()
+    """Methods of the broker that no client gets to see: a server that lives and does not answer."""
 
     def cut_at(self, cut: Cut) -> Cut:
         """Wait for this point. To be called while no message is under way."""
@@ -112,6 +114,8 @@ class Conversation:
     def _passes_to_client(self, raw: bytes) -> bool:
         channel, method = method_of(raw)
         cut = self._cut
+        if method in self._proxy.swallowed:
+            return False
         if method == ACK:
             tag, multiple = struct.unpack_from(">QB", raw, HEAD.size + 4)
             asked = self._unconfirmed[channel]

@@ -2,7 +2,8 @@
 
 `shared_node()` is one node for all tests of a process (with xdist: of a worker), started when the first test asks for it; each test takes
 a virtual host of its own. `ASYA_TEST_RABBITMQ_URL` names another broker for them, with its management interface on port 15672, or at
-`ASYA_TEST_RABBITMQ_MANAGEMENT`. Tests that kill or freeze the broker start a `Node` for themselves.
+`ASYA_TEST_RABBITMQ_MANAGEMENT`. Tests that kill, freeze or reconfigure the broker take `breakable_node()`, which is the shared one when
+it is ours: tests of one process run one after the other. Those that need another configuration file start a `node()` for themselves.
 
 Nothing outlives the tests: a node is killed when it is closed, and a guard process kills it when its pytest has died.
 """
@@ -38,7 +39,14 @@ from tests.support.wait import until
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 USER = PASSWORD = "guest"  # the broker's own first user; it may enter from this machine only
 # Figures of the management interface are at most 0.3 s old; a dead letter without a queue is tried again after 1 s, not after 3 minutes.
-ADVANCED = "[{rabbit, [{quorum_tick_interval, 300}, {dead_letter_worker_publisher_confirm_timeout, 1000}]}].\n"
+# Channels look at their acknowledgement deadlines once a second, not once a minute.
+ADVANCED = """\
+[{rabbit, [
+  {quorum_tick_interval, 300},
+  {dead_letter_worker_publisher_confirm_timeout, 1000},
+  {channel_tick_interval, 1000}
+]}].
+"""
 CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{port}
 management.tcp.ip = 127.0.0.1
@@ -50,6 +58,7 @@ log.file.level = warning
 log.console = false
 {more}
 """
+SERVER_DEFAULTS = {"consumer_timeout": "1800000", "max_message_size": "134217728"}
 
 
 class Broker:
@@ -222,6 +231,32 @@ class Node(Broker):
         command = [str(SERVER.with_name("rabbitmqctl")), "-n", self._environ["RABBITMQ_NODENAME"], *arguments]
         subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=60)
 
+    @contextlib.contextmanager
+    def setting(self, name: str, value: str) -> Iterator[None]:
+        """Another value of one of the server's own parameters, for channels that are opened from now on."""
+        self.control("eval", f"application:set_env(rabbit, {name}, {value}).")
+        try:
+            yield
+        finally:
+            self.control("eval", f"application:set_env(rabbit, {name}, {SERVER_DEFAULTS[name]}).")
+
+    @contextlib.contextmanager
+    def alarm(self) -> Iterator[None]:
+        """Out of memory, as the server believes; over at the end."""
+        self.control("set_vm_memory_high_watermark", "0.000001")
+        try:
+            yield
+        finally:
+            self.control("set_vm_memory_high_watermark", "absolute", "1GB")
+
+    def mend(self) -> None:
+        """Whatever a test has done to it: up again."""
+        if len(self._processes) == 1:  # epmd alone
+            self.launch()
+        else:
+            self.thaw()
+        until(self._is_up, 90, 0.1, what=f"RabbitMQ is up; see {self.folder}")
+
     def freeze(self) -> None:
         """Answers nothing any more, and its connections stay."""
         self._beam.suspend()
@@ -248,6 +283,20 @@ def node(more: str = "") -> Iterator[Node]:
         yield own
     finally:
         own.close()
+
+
+@contextlib.contextmanager
+def breakable_node() -> Iterator[Node]:
+    """A node that a test may kill, stop or freeze; it is up again afterwards."""
+    shared = shared_node()
+    if not isinstance(shared, Node):
+        with node() as own:
+            yield own
+        return
+    try:
+        yield shared
+    finally:
+        shared.mend()
 
 
 @cache

@@ -5,20 +5,47 @@ What arrives at the end of a route is taken from its queue and remembered here, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pika
 
 from asya_transport.admin import Stored
 from asya_transport.rabbitmq.admin import RabbitmqAdmin
+from tests.support.amqp_proxy import AmqpProxy
 from tests.support.rabbitmq import PASSWORD, USER, Broker, shared_node
-from tests.support.sidecar_process import NAMESPACE, Mesh
-from tests.support.wait import short_tmp
+from tests.support.sidecar_process import NAMESPACE, Mesh, Sidecar
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.wait import short_tmp, until
 
 TIERS = "500ms,1s,2s,3s,5s"
+Proxy = TypeVar("Proxy", bound=TcpProxy)
+
+
+def told(sidecar: Sidecar, reason: str, times: int = 1) -> str:
+    """What the log said when this reason for not being ready began: one warning each time, and as many in `stalls_total`."""
+    until(lambda: len(_beginnings(sidecar, reason)) >= times, what=f"{reason} is in the log")
+    lines = _beginnings(sidecar, reason)
+    counted = sidecar.metric("stalls_total", reason=reason) if sidecar.popen.poll() is None else times
+    assert (len(lines), counted) == (times, times), lines
+    assert {line["level"] for line in lines} == {"WARNING"}
+    return str(lines[-1][f"detail_{reason}"])
+
+
+def _beginnings(sidecar: Sidecar, reason: str) -> list[dict[str, Any]]:
+    """The lines in which it is new."""
+    before: set[str] = set()
+    found = []
+    for line in sidecar.lines:
+        if line["msg"] in ("ready", "not ready"):
+            reasons = set(line.get("reasons", ()))
+            if reason in reasons - before:
+                found.append(line)
+            before = reasons
+    return found
 
 
 class RabbitmqMesh(Mesh):
@@ -35,6 +62,9 @@ class RabbitmqMesh(Mesh):
         self.admin = RabbitmqAdmin(self.address, management_url=broker.management_url)
         self._processes = []
         self._taken: dict[str, list[Stored]] = {}
+        self._parameters = pika.ConnectionParameters(
+            self.address.hosts[0], self.address.port, vhost, pika.PlainCredentials(USER, PASSWORD)
+        )
         if declare:
             self.declare("a", "b", "x-sink", "x-sump", *actors)
 
@@ -57,13 +87,7 @@ class RabbitmqMesh(Mesh):
     def stored(self, actor: str, limit: int = 1000) -> list[Stored]:
         """Everything that has arrived there so far. Not for a queue that a sidecar consumes."""
         taken = self._taken.setdefault(actor, [])
-        parameters = pika.ConnectionParameters(
-            self.address.hosts[0],
-            self.address.port,
-            self.vhost,
-            pika.PlainCredentials(USER, PASSWORD),
-        )
-        with pika.BlockingConnection(parameters) as connection:
+        with pika.BlockingConnection(self._parameters) as connection:
             channel = connection.channel()
             while True:
                 method, properties, body = channel.basic_get(self.queue(actor))
@@ -74,6 +98,24 @@ class RabbitmqMesh(Mesh):
                 channel.basic_ack(method.delivery_tag)
         return taken[:limit]
 
+    def send_all(self, messages: Iterable[dict[str, Any]], actor: str = "a") -> None:
+        """Many, none of them confirmed one by one; all are there when this returns."""
+        with pika.BlockingConnection(self._parameters) as connection:
+            channel = connection.channel()
+            for message in messages:
+                properties = pika.BasicProperties(message_id=message["id"], delivery_mode=2)
+                channel.basic_publish("", self.queue(actor), json.dumps(message), properties)
+            channel.close()
+
+    def connection_names(self, kind: str) -> set[str]:
+        """Addresses of the sidecars' connections, `kind` being `consume` or `publish`, as the broker shows them to operators."""
+        found = self.broker.ask("GET", f"vhosts/{self.vhost}/connections") or []
+        return {
+            one["name"]
+            for one in found
+            if one.get("client_properties", {}).get("connection_name", "").endswith(f" {kind}")
+        }
+
     def is_gone(self, actor: str = "a") -> bool:
         """Nothing is queued there and nobody holds anything of it."""
         found = self.admin.counts(self.queue(actor))
@@ -82,6 +124,28 @@ class RabbitmqMesh(Mesh):
 
 def _seconds(text: str) -> float:
     return float(text[:-2]) / 1000 if text.endswith("ms") else float(text[:-1])
+
+
+@contextmanager
+def tcp_proxy(own: RabbitmqMesh) -> Iterator[TcpProxy]:
+    """A way to the mesh's broker that can be closed; give its port to a sidecar."""
+    with _stopped(TcpProxy(own.address.hosts[0], own.address.port)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def amqp_proxy(own: RabbitmqMesh) -> Iterator[AmqpProxy]:
+    """The same, and it cuts at points of the protocol."""
+    with _stopped(AmqpProxy(own.address.hosts[0], own.address.port)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _stopped(proxy: Proxy) -> Iterator[Proxy]:
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
 
 
 @contextmanager

@@ -19,6 +19,8 @@ class TcpProxy:
         self._listen = listen
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self.port = own_port
         self.begin()
 
@@ -39,6 +41,10 @@ class TcpProxy:
         self._listener.close()
         self.cut()
 
+    def hold(self) -> None:
+        """Forward nothing more, and keep the connections: a peer that answers nothing. `stop` or `cut` ends it; what was held is lost."""
+        self._flowing.clear()
+
     def cut(self) -> None:
         """Cut the connections there are."""
         with self._lock:
@@ -46,6 +52,7 @@ class TcpProxy:
         for each in sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+        self._flowing.set()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -74,6 +81,7 @@ class TcpProxy:
         """One direction, until either side ends."""
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                self._flowing.wait()
                 forward(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)

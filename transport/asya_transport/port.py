@@ -98,7 +98,7 @@ class Transport(Protocol):
     kind: str
     """`sqlite`, `memory`, `rabbitmq`, `sqs`: the value of metric labels."""
     max_message_bytes: int | None
-    """A longer body is REFUSED; None: no limit of its own."""
+    """A longer body is REFUSED; None: no limit of its own. It may fall when the broker says so."""
     max_delay_s: float | None
     """Longest `delay_s`; a longer one is cut to it. None: no limit."""
     on_change: Callable[[str, str | None], None]

@@ -15,7 +15,8 @@ from asya_sidecar.act.job import Job
 from asya_sidecar.act.lazy_timer import LazyTimer
 from asya_sidecar.act.runtime_client import RuntimeClient
 from asya_sidecar.act.sender import Sender
-from asya_sidecar.decide import outcome
+from asya_sidecar.decide import ends, outcome
+from asya_sidecar.decide.admit import read
 from asya_sidecar.decide.decision import HOLD_S, Decision, Rules, Settle
 from asya_sidecar.decide.window import SLOW_CALL_S, Window
 from asya_transport.port import Delivery, Transport
@@ -30,6 +31,9 @@ FAULT: Final = Decision("returned", settle=Settle.COUNTED_RETURN, failed="intern
 
 class Actor(Protocol):
     """act/ordinary_actor.py or act/end_actor.py."""
+
+    rules: Rules
+    """Replaced when the broker turns out to take less."""
 
     async def decide(self, job: Job) -> Decision:
         """Check, call, decide."""
@@ -273,10 +277,24 @@ class Consumer:
             given_up = await self._sender.send(job.delivery, left, job.span)
             if given_up is None:
                 return None
-            if given_up:
+            if any(map(self._sender.is_too_large, given_up)):
+                decision = self._too_large(job)
+            elif given_up:
                 decision = outcome.undeliverable(self._rules, decision, given_up, datetime.now(UTC))
             left = decision.sends if given_up else ()
         return decision if await self._settlement(job.delivery, decision.settle) else None
+
+    def _too_large(self, job: Job) -> Decision:
+        """The broker has told a limit below ours, which holds from now on; the error envelope fits it (O14)."""
+        limit = self._transport.max_message_bytes
+        assert limit is not None, "what is too large is so for a limit"
+        self._rules = self._actor.rules = self._rules.limited(limit)
+        now, delivery = datetime.now(UTC), job.delivery
+        if job.envelope is not None:
+            return ends.too_large_output(self._rules, job.envelope, now)
+        decision = read(self._rules, delivery.body, delivery.message_id, now)
+        assert isinstance(decision, Decision), "it was malformed, and with a smaller limit it still is"
+        return decision
 
     async def _settlement(self, delivery: Delivery, settle: Settle) -> bool:
         if settle is Settle.ACK:

@@ -33,7 +33,7 @@ class EndActor:
         gateway: Gateway | None,
         draining: asyncio.Event,
     ) -> None:
-        self._rules = rules
+        self.rules = rules
         self._caller = caller
         self._account = account
         self._health = health
@@ -45,7 +45,7 @@ class EndActor:
 
     async def decide(self, job: Job) -> Decision:
         """Call the handler once; `Settle.AGAIN` when it has not stored."""
-        rules, delivery, now = self._rules, job.delivery, datetime.now(UTC)
+        rules, delivery, now = self.rules, job.delivery, datetime.now(UTC)
         call = end_actor.admit(rules, delivery.body, delivery.message_id, job.deliveries, now)
         if isinstance(call, Decision):
             return call
@@ -77,7 +77,7 @@ class EndActor:
         pause_s = end_actor.pause_s(job.failures)
         if self._loop.time() + pause_s - job.started_at >= end_actor.PARK_AFTER_S:
             self._done(job)
-            return end_actor.parked(self._rules, job.envelope)
+            return end_actor.parked(self.rules, job.envelope)
         self._pending.add(job)
         self._health.set("final_report_pending", why)
         try:

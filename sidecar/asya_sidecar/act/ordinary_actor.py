@@ -23,7 +23,7 @@ class OrdinaryActor:
     """Steps 1 to 9 of the order of checks, the call, the outcome."""
 
     def __init__(self, rules: Rules, caller: Caller, window: Window, account: Account, gateway: Gateway | None) -> None:
-        self._rules = rules
+        self.rules = rules
         self._caller = caller
         self._window = window
         self._account = account
@@ -31,7 +31,7 @@ class OrdinaryActor:
 
     async def decide(self, job: Job) -> Decision:
         """What becomes of this delivery."""
-        rules = self._rules
+        rules = self.rules
         now = datetime.now(UTC)
         envelope = read(rules, job.delivery.body, job.delivery.message_id, now)
         if isinstance(envelope, Decision):

@@ -54,7 +54,9 @@ class Sender:
     async def send(
         self, delivery: Delivery, sends: Sequence[Send], span: ProcessSpan | None = None
     ) -> tuple[Send, ...] | None:
-        """All confirmed but those returned, whose actor has no queue; None when the delivery is no longer ours."""
+        """All confirmed but those returned, whose actor has no queue or which the broker takes for too large; None when the delivery is
+        no longer ours.
+        """
         if not self._transport.alive(delivery):
             return None
         began = self._loop.time()
@@ -108,6 +110,8 @@ class Sender:
         pause_s = FIRST_PAUSE_S
         while outcome is not Outcome.CONFIRMED:
             missing = outcome is Outcome.UNROUTABLE
+            if outcome is Outcome.REFUSED and self.is_too_large(send):
+                return False
             if missing and send.actor is not None:
                 if self._absent_for_s(send.queue, began) >= self._unknown_actor_wait_s:
                     return False
@@ -121,6 +125,11 @@ class Sender:
             outcome = await self._publish(send)
         self._healed(send)
         return True
+
+    def is_too_large(self, send: Send) -> bool:
+        """The broker takes less than we thought when it was made, and will never take it."""
+        limit = self._transport.max_message_bytes
+        return limit is not None and len(send.body) > limit
 
     def _absent_for_s(self, queue: str, began: float) -> float:
         """How long this queue has been seen missing without a gap as long as the wait; the first send waits for all."""

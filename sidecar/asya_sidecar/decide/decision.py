@@ -5,7 +5,7 @@ second opinion, so whatever is not written here does not happen.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -54,13 +54,18 @@ class Rules:
 
     @classmethod
     def of(cls, settings: Settings, transport_bytes: int | None = None, max_delay_s: float | None = None) -> "Rules":
-        """`transport_bytes` is the hard limit of a broker; the head the mesh adds must fit into it too."""
+        """`transport_bytes` is the hard limit of a broker."""
         made = settings.max_message_bytes
-        reader = limits.reader_limit(made)
-        if transport_bytes is not None and transport_bytes < reader:
-            reader = transport_bytes
-            made = min(made, reader - limits.HEAD_ALLOWANCE_BYTES)
-        return cls(settings, settings.sink_queue, settings.sump_queue, made, reader, max_delay_s)
+        rules = cls(settings, settings.sink_queue, settings.sump_queue, made, limits.reader_limit(made), max_delay_s)
+        return rules if transport_bytes is None else rules.limited(transport_bytes)
+
+    def limited(self, transport_bytes: int) -> "Rules":
+        """The same for a broker that takes no more than this; the head the mesh adds must fit into it too."""
+        if transport_bytes >= self.reader_bytes:
+            return self
+        room = max(transport_bytes - limits.HEAD_ALLOWANCE_BYTES, transport_bytes // 2)
+        made = min(self.max_message_bytes, room)
+        return replace(self, max_message_bytes=made, reader_bytes=transport_bytes)
 
 
 def too_long_waits(rules: Rules) -> list[str]:

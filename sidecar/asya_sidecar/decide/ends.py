@@ -108,6 +108,12 @@ def too_large_input(rules: Rules, envelope: Envelope, now: datetime) -> Decision
     return failure(rules, envelope, "OutputTooLarge", "output_too_large", error, now)
 
 
+def too_large_output(rules: Rules, envelope: Envelope, now: datetime) -> Decision:
+    """O14, found by the broker: it refused a message that was within our own limits."""
+    error = ErrorInfo("OutputTooLarge", f"makes a message above the {rules.reader_bytes} bytes that the broker takes")
+    return failure(rules, envelope, "OutputTooLarge", "output_too_large", error, now)
+
+
 def malformed(rules: Rules, body: bytes, message_id: str | None, refusal: Refused, now: datetime) -> Decision:
     """O17: what was refused, wrapped, to the sump."""
     found = salvage.salvage(body, message_id, refusal)

@@ -57,6 +57,12 @@ def sleep(payload):
     return payload
 
 
+def slow_at_first(payload):
+    if times_called(payload) == 1:
+        time.sleep(payload["s"])
+    return payload
+
+
 def fail(payload):
     raise {"KeyError": KeyError, "ValueError": ValueError, "Own": OwnLookupError}[payload.get("error", "ValueError")](
         "Invalid input"
@@ -91,6 +97,7 @@ ACTIONS = {
     "value": lambda payload: payload["value"],
     "stream": stream,
     "sleep": sleep,
+    "slow_at_first": slow_at_first,
     "fail": fail,
     "fail_at_first": fail_at_first,
     "decode_error": decode_error,

@@ -226,9 +226,13 @@ def tls_context(address: RabbitmqAddress) -> ssl.SSLContext:
     """Verifies the server unless told otherwise.
 
     Raises:
-        OSError: the file of certificates cannot be read or holds none.
+        OSError: the file of certificates cannot be read or holds none; the text names it.
     """
-    context = ssl.create_default_context(cafile=None if address.tls_ca_file is None else str(address.tls_ca_file))
+    path = address.tls_ca_file
+    try:
+        context = ssl.create_default_context(cafile=None if path is None else str(path))
+    except OSError as error:
+        raise OSError(f"cannot use the certificates in {path}: {error.strerror or error}") from error
     if address.tls_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -263,5 +267,5 @@ def explain(error: BaseException) -> str:
         return "no answer in time"
     with contextlib.suppress(AttributeError, TypeError):
         if isinstance(error, OSError) and error.strerror:
-            return error.strerror
+            return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__

@@ -10,6 +10,7 @@ for the difference; it shrinks by cancelling all, and a new one registers when t
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any, Final, Protocol
 
 import pika.frame
@@ -22,6 +23,11 @@ from asya_transport.rabbitmq.connection import Connection, close_code
 AGAIN_S: Final = 0.5
 """Until a missing queue is asked for again."""
 AGAIN_REFUSED_S: Final = 5.0
+UNANSWERED_S: Final = 0.5
+"""A registration that has no answer for so long is a reason not to be ready; it takes milliseconds."""
+GIVE_UP_S: Final = 10.0
+"""After so long without an answer another connection, perhaps to another host, is the better hope."""
+LARGE_BODY_BYTES: Final = 1 << 20
 NOT_ALLOWED: Final = 403
 NOT_FOUND: Final = 404
 
@@ -67,11 +73,14 @@ class Consumer:
         self._size = 0
         self._head = b""
         self._pieces: list[bytes] = []
+        self._large: io.BytesIO | None = None
+        """Instead of pieces: hands out its buffer without a copy, so that a large body is in memory once."""
         self._missing_bytes = 0
         self._acks: list[int] = []
         self._unproved: list[asyncio.Future[bool]] = []
         self._proving: list[asyncio.Future[bool]] = []
         self._flush_coming = False
+        self._unanswered_since: float | None = None
         self._open_channel()
 
     @property
@@ -95,6 +104,25 @@ class Consumer:
         """Fetch nothing more, or again."""
         self._paused = paused
         self._adjust()
+
+    def check(self, now: float) -> None:
+        """Called every half second: does the broker answer when it is asked to deliver? (contract: sidecar, P6)"""
+        if self._confirmed or not (self._credits or (self._channel is not None and not self._number)):
+            self._unanswered_since = None
+            return
+        since = self._unanswered_since
+        if since is None:
+            self._unanswered_since = now
+        elif now - since > GIVE_UP_S:
+            self._owner.consumer_lost(
+                f"RabbitMQ has not registered the consumer of queue {self._queue} in {GIVE_UP_S:g} s"
+            )
+        elif now - since > UNANSWERED_S and self.reason is None:
+            self.reason = (
+                CONSUMER_CANCELLED,
+                f"RabbitMQ does not answer the request to consume from queue {self._queue}",
+            )
+            self._owner.consumer_changed()
 
     def end(self) -> None:
         """The connection is gone: nothing of it will be proved any more."""
@@ -182,11 +210,16 @@ class Consumer:
 
     def _read(self, kind: int, buffer: bytes, begin: int, end: int) -> bool:
         if kind == frames.BODY and self._deliver is not None:
-            self._pieces.append(buffer[begin:end])
+            if self._large is None:
+                self._pieces.append(buffer[begin:end])
+            else:
+                self._large.write(buffer[begin:end])
             self._missing_bytes -= end - begin
         elif kind == frames.HEADER and self._deliver is not None:
             self._missing_bytes = frames.read_size(buffer, begin)
             self._head = buffer[begin + 12 : end]
+            if self._missing_bytes > LARGE_BODY_BYTES:
+                self._large = _room_for(self._missing_bytes)
         elif kind == frames.METHOD:
             method = frames.ID.unpack_from(buffer, begin)[0]
             if method == frames.DELIVER:
@@ -206,8 +239,11 @@ class Consumer:
     def _complete(self) -> None:
         assert self._deliver is not None, "a body belongs to a delivery"
         (tag, redelivered), self._deliver = self._deliver, None
-        pieces, self._pieces = self._pieces, []
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._large is not None:
+            body, self._large = self._large.getvalue(), None
+        else:
+            pieces, self._pieces = self._pieces, []
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._owner.arrived(tag, redelivered, self._head, body)
 
     # settling
@@ -265,6 +301,15 @@ class Consumer:
                 future.set_result(True)
         if self._unproved:
             self._flush()
+
+
+def _room_for(size: int) -> io.BytesIO:
+    """A buffer that need not grow, which would copy it."""
+    room = io.BytesIO()
+    room.seek(size - 1)
+    room.write(b"\0")
+    room.seek(0)
+    return room
 
 
 def _unused(*_: object) -> None:

@@ -32,15 +32,20 @@ LOOK_FOR_TIER_EVERY_S: Final = 2.0
 class Publisher:
     """`reasons` says what is wrong with publishing; `check` is called every half second."""
 
-    def __init__(self, tiers: Sequence[Tier], timeout_s: float, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tiers: Sequence[Tier],
+        timeout_s: float,
+        on_change: Callable[[], None],
+        on_limit: Callable[[int], None],
+    ) -> None:
+        """`on_limit` is told the largest body that the broker takes, once it has complained about one."""
         self.reasons: dict[str, str] = {}
-        self.max_message_bytes: int | None = None
-        """As the broker has told; None: it has not complained yet."""
         self._tiers = tiers
         self._timeout_s = timeout_s
         self._on_change = on_change
-        self._straight = Lane(self._missing, self._limited)
-        self._delayed = Lane(self._missing, self._limited)
+        self._straight = Lane(self._missing, on_limit)
+        self._delayed = Lane(self._missing, on_limit)
         self._connection: Connection | None = None
         self._up_at = self._blocked_at = 0.0
         self._blocked = False
@@ -105,9 +110,6 @@ class Publisher:
     ) -> asyncio.Future[Outcome]:
         """One message on its way."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        if self.max_message_bytes is not None and len(body) > self.max_message_bytes:
-            future.set_result(Outcome.REFUSED)
-            return future
         tier = topology.tier_for(self._tiers, delay_s, longest_s) if delay_s > 0 else None
         if tier is None:
             sending = Sending(future, "", queue, head, body, 0.0)
@@ -150,12 +152,20 @@ class Publisher:
         now = loop.time()
         while sends and (sends[0][1].over or sends[0][0] <= now):
             sending = sends.popleft()[1]
-            if sending not in self._held:  # its tier is missing: its time begins when it is sent again
-                sending.end(Outcome.UNKNOWN)
+            if sending in self._held:
+                continue  # its tier is missing: its time begins when it is sent again
+            if not sending.over and self._connection is not None and not self._blocked:
+                self._unanswered(sending)
+            sending.end(Outcome.UNKNOWN)
         self._timer = loop.call_at(sends[0][0], self._end_sends) if sends else None
 
-    def _limited(self, max_bytes: int) -> None:
-        self.max_message_bytes = max_bytes
+    def _unanswered(self, sending: Sending) -> None:
+        """An open connection and no confirm: whatever it is that the broker waits for, we are not doing our work."""
+        self._straight.confirmed = self._delayed.confirmed = False
+        text = (
+            f"the broker has not confirmed a message for {sending.key} within {self._timeout_s:g} s; it is sent again"
+        )
+        self._set(PUBLISH_BLOCKED, text)
 
     # delay tiers that are not there
 

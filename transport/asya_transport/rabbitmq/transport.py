@@ -58,7 +58,7 @@ class RabbitmqTransport:
         self._reasons: dict[str, str] = {STARTING: "not connected yet"}
         self._intake = Link(address, f"{name} consume", self._intake_up, self._intake_down, self._tell)
         self._outlet = Link(address, f"{name} publish", self._outlet_up, self._outlet_down, self._tell)
-        self._publisher = Publisher(address.delay_tiers, publish_timeout_s, self._tell)
+        self._publisher = Publisher(address.delay_tiers, publish_timeout_s, self._tell, self._limited)
         self._consumer: Consumer | None = None
         self._queue = ""
         self._on_delivery: Callable[[Delivery], None] | None = None
@@ -247,6 +247,10 @@ class RabbitmqTransport:
     def _outlet_down(self, _error: Exception) -> None:
         self._publisher.down()
 
+    def _limited(self, max_bytes: int) -> None:
+        """The broker takes less than we thought."""
+        self.max_message_bytes = min(max_bytes, self.max_message_bytes or max_bytes)
+
     def arrived(self, tag: int, redelivered: bool, head: bytes, body: bytes) -> None:
         """A message."""
         consumer = self._consumer
@@ -300,6 +304,8 @@ class RabbitmqTransport:
             self._outlet.drop("the broker has not answered for too long")
         elif why := self._publisher.check(now):
             self._outlet.drop(why)
+        if self._consumer is not None:
+            self._consumer.check(now)
 
     def _tell(self) -> None:
         """Compare what is wrong with what was told."""

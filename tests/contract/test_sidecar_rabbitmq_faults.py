@@ -105,10 +105,12 @@ def test_row_34_a_memory_alarm_is_named_and_nothing_is_acknowledged_until_it_is_
         for number in range(3):
             own.send(envelope(id=f"e-{number}"))
         until(lambda: own.counts("b").queued == 3, what="all is well")
-        own.send(envelope({"do": "sleep", "s": 3}, id="e-3"))
+        begun = own.folder / "the-alarm-has-begun"
+        own.send(envelope({"do": "wait_for", "file": str(begun)}, id="e-3"))
         until(lambda: len(own.calls()) == 4, what="the call has begun")
         first = until(lambda: own.connection_names("publish"), what="the connection is listed")
         with broker.alarm():
+            begun.touch()
             until(lambda: sidecar.reasons == ["publish_blocked"], 30, what="not ready")
             assert "memory" in told(sidecar, "publish_blocked")
             until(lambda: own.connection_names("publish") - first, 25, 0.2, what="another connection")
@@ -154,7 +156,7 @@ def test_row_36_a_changed_password_is_read_from_its_file() -> None:
         own.adopt(sidecar)
         sidecar.ready()
         own.broker.add_user(user, "second-s3cret")
-        own.broker.disconnect(own.vhost, user)
+        own.broker.disconnect(own.vhost, user, 2)
         until(lambda: sidecar.reasons == ["access_refused"], 30, what="not ready")
         assert user in told(sidecar, "access_refused")
         password.write_text("second-s3cret\n")

@@ -139,3 +139,18 @@ def test_when_only_the_publishing_connection_is_cut_the_handler_is_not_called_ag
     assert (duplicates(before, scenario), runs_before) == (0, scenario.runs)
     # The message is with the broker and we cannot know: it is sent again with the same id. Of a retry both copies are run.
     assert (duplicates(after, scenario), runs_after) == (scenario.messages, 2 * scenario.runs - 1)
+
+
+@pytest.mark.parametrize(("ack", "runs"), [("before", 2), ("after", 1)])
+def test_an_end_actor_whose_acknowledgement_is_lost_stores_again_and_sends_nothing(ack: str, runs: int) -> None:
+    end_actor = {"ASYA_IS_END_ACTOR": "true", "ASYA_HANDLER_MODE": "envelope", "ASYA_ENABLE_VALIDATION": "false"}
+    with rabbitmq_mesh() as own, amqp_proxy(own) as proxy:
+        own.pair("store", name="x-sink", ASYA_RABBITMQ_PORT=str(proxy.port), **end_actor)
+        cut = proxy.cut_at(Cut(ack=ack))
+        own.send(envelope({"n": 1}, route=route("a", at=1)), "x-sink")
+        assert cut.sprung.wait(20), "the point was never reached"
+        own.send(envelope({"n": 2}, id="after", route=route("a", at=1)), "x-sink")
+        until(lambda: own.calls().count({"n": 2}) == 1, 20, what="the next one is stored")
+        until(lambda: own.is_gone("x-sink"), what="nothing is left")
+        assert own.calls().count({"n": 1}) == runs
+        assert all(own.counts(actor).queued == 0 for actor in ("a", "b", "x-sump"))

@@ -124,12 +124,14 @@ class Broker:
         """Make it, or give it another password."""
         self.ask("PUT", f"users/{name}", {"password": password, "tags": ""})
 
-    def disconnect(self, vhost: str, user: str) -> None:
-        """Close every connection that this user has there, as an operator can."""
-        found = until(lambda: self.ask("GET", f"vhosts/{vhost}/connections"), what="connections are listed")
-        for connection in found:
-            if connection["user"] == user:
-                self.ask("DELETE", f"connections/{quote(connection['name'])}")
+    def disconnect(self, vhost: str, user: str, count: int) -> None:
+        """Close the connections that this user has there, as an operator can, once so many are listed."""
+        for name in until(lambda: self._connections(vhost, user, count), what=f"{count} connections are listed"):
+            self.ask("DELETE", f"connections/{quote(name)}")
+
+    def _connections(self, vhost: str, user: str, count: int) -> list[str]:
+        found = [one["name"] for one in self.ask("GET", f"vhosts/{vhost}/connections") or [] if one["user"] == user]
+        return found if len(found) >= count else []
 
 
 class Node(Broker):

@@ -57,6 +57,13 @@ def sleep(payload):
     return payload
 
 
+def wait_for(payload):
+    """Until somebody makes the file."""
+    while not pathlib.Path(payload["file"]).exists():
+        time.sleep(0.02)
+    return payload
+
+
 def slow_at_first(payload):
     if times_called(payload) == 1:
         time.sleep(payload["s"])
@@ -98,6 +105,7 @@ ACTIONS = {
     "stream": stream,
     "sleep": sleep,
     "slow_at_first": slow_at_first,
+    "wait_for": wait_for,
     "fail": fail,
     "fail_at_first": fail_at_first,
     "decode_error": decode_error,

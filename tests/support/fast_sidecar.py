@@ -7,7 +7,6 @@ it alone keeps to the event loop's clock.
 import asyncio
 import selectors
 import signal
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -15,10 +14,8 @@ from asya_sidecar.act.health import Health
 from asya_sidecar.act.metrics import Metrics
 from asya_sidecar.act.process import Sidecar
 from asya_sidecar.settings import from_environ
-from asya_transport.admin import Stored
 from asya_transport.memory import MemoryBroker
 from asya_transport.memory_admin import MemoryAdmin
-from asya_transport.port import Outcome
 
 FACTOR = 30
 
@@ -40,17 +37,6 @@ class FastLoop(asyncio.SelectorEventLoop):
         return super().time() * FACTOR
 
 
-class FastBroker(MemoryBroker):
-    """Reckons delays by the loop's clock, as its consumers do; the original takes both clocks for one."""
-
-    def put(self, queue: str, stored: Stored, delay_s: float = 0.0) -> Outcome:
-        loop = asyncio.get_running_loop()
-        ahead_s = loop.time() - time.monotonic()
-        if delay_s:
-            loop.call_later(delay_s, self.changed)
-        return super().put(queue, stored, delay_s + ahead_s if delay_s else 0.0)
-
-
 class Quiet:
     """A log nobody reads."""
 
@@ -65,7 +51,7 @@ class FastMesh:
         self.settings = from_environ(environ)
         self.metrics = Metrics(self.settings.queue, self.settings.transport)
         self.health = Health(Quiet(), self.metrics.stalled)
-        self._broker = FastBroker()
+        self._broker = MemoryBroker()
         self.admin = MemoryAdmin(self._broker)
         for queue in (self.settings.queue, self.settings.sink_queue, self.settings.sump_queue):
             self.admin.declare(queue)

@@ -1,15 +1,14 @@
 """A broker inside one process: for tests of everything above the port, and to see the port's promises without a disk.
 
 Product code: it passes the same contract suite as every other adapter. `MemoryBroker` is the broker, its `transport()` is a client,
-and so is `memory_admin.MemoryAdmin`. All of it lives on one event loop; nothing survives the process. A broker can be switched off
-(`stop`, `begin`), which ends the generations of its consumers as a lost connection does.
+and so is `memory_admin.MemoryAdmin`. All of it lives on one event loop, knows no other clock, and does not survive the process. A broker
+can be switched off (`stop`, `begin`), which ends the generations of its consumers as a lost connection does.
 A little over the usual length: the broker and its client are two sides of every promise, and are read together.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from bisect import insort
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -92,12 +91,19 @@ class MemoryBroker:
         if found is None:
             return Outcome.UNROUTABLE
         self._numbers += 1
-        due_s = time.monotonic() + delay_s if delay_s > 0 else 0.0
-        found.messages.append(Message(self._numbers, stored, due_s=due_s))
+        message = Message(self._numbers, stored)
+        found.messages.append(message)
         if delay_s > 0:
-            asyncio.get_running_loop().call_later(delay_s, self.changed)
+            loop = asyncio.get_running_loop()
+            message.due_s = loop.time() + delay_s
+            loop.call_at(message.due_s, self._is_due, message)
         self.changed()
         return Outcome.CONFIRMED
+
+    def _is_due(self, message: Message) -> None:
+        """The loop's timer has the last word: it may be early by the resolution of the clock, and nobody would look again."""
+        message.due_s = 0.0
+        self.changed()
 
     def declare(self, queue: str) -> None:
         """The queue and its dead-letter queue."""

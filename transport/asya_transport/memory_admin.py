@@ -5,7 +5,7 @@ Called on the broker's loop, like everything of `memory`.
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Mapping
 
 from asya_transport.admin import Counts, QueueMissing, QueueNotEmpty, Stored, Unreachable
@@ -56,21 +56,21 @@ class MemoryAdmin:
 
     def counts(self, queue: str) -> Counts:
         """Of one queue."""
-        now, messages = time.monotonic(), self._queue(queue).messages
+        now, messages = asyncio.get_running_loop().time(), self._queue(queue).messages
         held = sum(message.owner is not None for message in messages)
         delayed = sum(message.due_s > now for message in messages)
         return Counts(len(messages) - held - delayed, held, delayed)
 
     def all_counts(self) -> Mapping[str, Counts]:
         """Of every queue."""
-        self._seen, now = self._broker.changes, time.monotonic()
+        self._seen, now = self._broker.changes, asyncio.get_running_loop().time()
         dues = (message.due_s for queue in self._broker.queues.values() for message in queue.messages)
         self._change_at_s = min((due_s for due_s in dues if due_s > now), default=float("inf"))
         return {queue: self.counts(queue) for queue in self.queues()}
 
     def changed(self) -> bool:
         """Something happened, or a time has come."""
-        return self._broker.changes != self._seen or time.monotonic() >= self._change_at_s
+        return self._broker.changes != self._seen or asyncio.get_running_loop().time() >= self._change_at_s
 
     def publish(
         self,

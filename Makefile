@@ -1,6 +1,6 @@
 # The one front door: names and order. What each does stands in the tool it calls.
 .DEFAULT_GOAL := help
-.PHONY: help setup hello check test bench cluster-api generate clean
+.PHONY: help setup hello check test mutants faults bench cluster-api generate clean
 
 help:      ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -12,6 +12,10 @@ check: setup     ## formats, lints, types, import rules
 	@tools/check
 test: setup     ## check, then every test
 	@tools/test
+mutants: setup     ## plant bugs one at a time, each must be caught
+	@.venv/bin/python tools/mutants.py
+faults: setup     ## search for faults longer than a test may, and anew
+	@tools/faults
 bench: setup     ## measure, write build/bench.json, print the table
 	@.venv/bin/python -m bench
 cluster-api: setup ## a Kubernetes control plane to work with by hand, until Ctrl-C

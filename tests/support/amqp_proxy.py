@@ -22,6 +22,7 @@ GREETING_BYTES: Final = 8
 HEAD: Final = struct.Struct(">BHI")
 METHOD_FRAME: Final = 1
 CHANNEL_OPEN, FLOW_OK, CONSUME_OK, PUBLISH, ACK = (20, 10), (20, 21), (60, 21), (60, 40), (60, 80)
+CONFIRM_SELECT_OK: Final = (85, 11)
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from asya_transport.rabbitmq import consumer
 from asya_transport.rabbitmq.address import RabbitmqAddress
 from asya_transport.rabbitmq.admin import RabbitmqAdmin
 from asya_transport.rabbitmq.transport import RabbitmqTransport
-from tests.support.amqp_proxy import ACK, CONSUME_OK, AmqpProxy
+from tests.support.amqp_proxy import ACK, CONFIRM_SELECT_OK, CONSUME_OK, AmqpProxy, Cut
 from tests.support.brokers import Client
 from tests.support.rabbitmq import shared_node
 
@@ -67,6 +67,28 @@ def test_a_publish_without_an_answer_is_named_and_unknown() -> None:
         proxy.swallowed = frozenset()
         assert await client.send(b"1") == [Outcome.CONFIRMED]
         await client.reason()
+        await client.transport.close()
+
+    play(scene)
+
+
+def test_what_waits_for_a_channel_is_not_sent_any_more_when_the_deliveries_are_lost() -> None:
+    async def scene(proxy: AmqpProxy, address: RabbitmqAddress) -> None:
+        client = Client(RabbitmqTransport(address)).consume()
+        await client.reason()
+        assert await client.send(b"0") == [Outcome.CONFIRMED]
+        delivery = await client.next()
+        proxy.swallowed = frozenset([CONFIRM_SELECT_OK])
+        proxy.cut_at(Cut(publishes=0, everything=False))
+        assert await client.send(b"1") == [Outcome.UNKNOWN]
+        assert client.transport.alive(delivery)
+        waiting = client.transport.publish("q", b"2")
+        proxy.cut()
+        assert await waiting is Outcome.UNKNOWN
+        proxy.swallowed = frozenset()
+        await client.transport.ack(await client.next())
+        assert await client.send(b"3") == [Outcome.CONFIRMED]
+        assert (await client.next()).body == b"3", "the others were never sent"
         await client.transport.close()
 
     play(scene)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from asya_cli.errors import UsageMistake
 from asya_controller.act.source import files
-from asya_controller.decide.source.documents import Loaded
+from asya_controller.decide.source.documents import DEFAULT_NAMESPACE, Loaded
 
 
-def load(paths: Sequence[Path], confined: bool = False) -> Loaded:
-    """Read every AsyncActor in these files and folders; `confined` as in `act.source.files`.
+def load(paths: Sequence[Path], confined: bool = False, namespace: str = DEFAULT_NAMESPACE) -> Loaded:
+    """Read every AsyncActor in these files and folders; `confined` and `namespace` as in `act.source.files`.
 
     Raises:
         UsageMistake: a path does not exist.
@@ -20,7 +20,7 @@ def load(paths: Sequence[Path], confined: bool = False) -> Loaded:
     for path in paths:
         if not path.exists():
             raise UsageMistake(f"{path}: no such file or folder")
-    return files.load(paths, confined)
+    return files.load(paths, confined, namespace)
 
 
 def require_actors(loaded: Loaded, paths: Sequence[Path]) -> None:

@@ -61,6 +61,14 @@ class Api:
         """
         return self._json("GET", kind.path(namespace, name))
 
+    def document(self, path: str) -> Json:
+        """What the server says at a path that is no object's, such as `/version`.
+
+        Raises:
+            ApiError
+        """
+        return self._json("GET", path)
+
     def served(self, api_version: str) -> frozenset[str]:
         """The plurals of a group's version; empty when the server does not know it.
 
@@ -139,15 +147,25 @@ class Api:
     # writing
 
     def apply(
-        self, body: Json, kind: Kind, manager: str, *, force: bool = True, subresource: str | None = None
+        self,
+        body: Json,
+        kind: Kind,
+        manager: str,
+        *,
+        force: bool = True,
+        subresource: str | None = None,
+        dry_run: bool = False,
+        strict: bool = False,
     ) -> Json:
-        """Server-side apply; the object as it is afterwards.
+        """Server-side apply; the object as it is afterwards. `dry_run` writes nothing; `strict` refuses unknown fields.
 
         Raises:
             Conflict: without `force`, somebody else owns a field; or `metadata.uid` or `resourceVersion` is not as given. ApiError.
         """
         meta = body["metadata"]
         query = {"fieldManager": manager, "force": "true" if force else "false"}
+        query |= {"dryRun": "All"} if dry_run else {}
+        query |= {"fieldValidation": "Strict"} if strict else {}
         path = kind.path(meta["namespace"], meta["name"], subresource)
         return self._json("PATCH", path, query, body, content=APPLY_PATCH)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from asya_controller.decide.source.documents import (
+    DEFAULT_NAMESPACE,
     FILE_BYTES_LIMIT,
     SUFFIXES,
     FileProblem,
@@ -20,10 +21,11 @@ from asya_controller.decide.source.documents import (
 LEAVES = "a symbolic link that leads out of {root}: a source is only what lies in its folder"
 
 
-def load(paths: Sequence[Path], confined: bool = False) -> Loaded:
+def load(paths: Sequence[Path], confined: bool = False, namespace: str = DEFAULT_NAMESPACE) -> Loaded:
     """Read every AsyncActor in these files and folders.
 
-    `confined` makes a link that leaves its folder a problem; without it links to files are followed wherever they lead.
+    `confined` makes a link that leaves its folder a problem; without it links to files are followed wherever they lead. `namespace`
+    is that of actors which name none.
 
     Raises:
         FileNotFoundError: a path does not exist.
@@ -32,10 +34,16 @@ def load(paths: Sequence[Path], confined: bool = False) -> Loaded:
     for path in paths:
         path.stat()
         for file in files_in(path, loaded.problems if confined else None):
-            if file not in loaded.files:
-                loaded.files.append(file)
-                _add(file, loaded, asked_for=file == path)
-    loaded.problems += defined_twice(loaded.actors)
+            if file in loaded.bodies:
+                continue
+            loaded.bodies[file] = b""
+            try:
+                loaded.bodies[file] = read(file)
+            except OSError as error:
+                loaded.problems.append(FileProblem(file, 1, 1, error.strerror or str(error)))
+                continue
+            add_file(loaded, file, loaded.bodies[file], asked_for=file == path)
+    loaded.problems += defined_twice(loaded.actors, namespace)
     return loaded
 
 
@@ -79,12 +87,3 @@ def _inside(folder: Path, root: Path, leaving: list[FileProblem], seen: set[Path
         elif target not in seen:
             seen.add(target)
             yield from _inside(entry, root, leaving, seen) if entry.is_dir() else (entry,)
-
-
-def _add(file: Path, loaded: Loaded, asked_for: bool) -> None:
-    try:
-        body = read(file)
-    except OSError as error:
-        loaded.problems.append(FileProblem(file, 1, 1, error.strerror or str(error)))
-        return
-    add_file(loaded, file, body, asked_for)

@@ -1,18 +1,29 @@
 """All that is wrong with the actors of some files, with places. Called by `asya validate`, `asya up` and the file source."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from asya_controller.decide.source.documents import FileProblem, Loaded, LoadedActor
+from asya_controller.decide.source.secrets import literal_secrets
 from asya_schemas.actor.paths import POD
 from asya_schemas.actor.problems import Severity
 from asya_schemas.actor.validate import validate
 
 
-def check(loaded: Loaded) -> list[FileProblem]:
-    """Mistakes and warnings of files and actors, in the order of files and lines."""
+def check(loaded: Loaded, source: bool = False) -> list[FileProblem]:
+    """Mistakes and warnings of files and actors, in the order of files and lines.
+
+    Secrets in plain text are mistakes in a `source`, else warnings.
+    """
     found = list(loaded.problems)
+    secrets = list(loaded.secrets)
     for actor in loaded.actors:
-        found += check_actor(actor)
+        problems = check_actor(actor)
+        found += problems
+        if not errors_of(problems):
+            secrets += [actor.problem(path, message) for path, message in literal_secrets(actor.document)]
+    severity = Severity.ERROR if source else Severity.WARNING
+    found += [replace(problem, severity=severity) for problem in secrets]
     order = {file: index for index, file in enumerate(loaded.files)}
     return sorted(found, key=lambda problem: (order.get(problem.file, -1), problem.line, problem.column))
 

@@ -5,7 +5,9 @@ checking.py. One unreadable file never hides the others. Contract: cli, "asya sy
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ from asya_schemas.actor.problems import Severity, near
 
 FILE_BYTES_LIMIT = 1024 * 1024
 SUFFIXES = (".yaml", ".yml", ".json")
+# Text that may hold a Secret: cheap, so that only such files of others are read as YAML.
+SECRET = re.compile(r"""^[ \t-]*["']?kind["']?[ \t]*:[ \t]*["']?Secret\b|"kind"\s*:\s*"Secret\"""", re.MULTILINE)
 # Where a file names no namespace, kubectl's own default.
 DEFAULT_NAMESPACE = "default"
 
@@ -88,13 +92,19 @@ class Loaded:
     Attributes:
         problems: what is wrong with the files themselves; `checking` adds what is wrong with the actors.
         ignored: documents that are no AsyncActors, one line each, for `asya -v`.
-        files: every file that was looked at, for whoever watches them.
+        bodies: every file that was looked at, with its content.
+        secrets: Secrets with values, which a source refuses.
     """
 
     actors: list[LoadedActor] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+    bodies: dict[Path, bytes] = field(default_factory=dict, repr=False)
+    secrets: list[FileProblem] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[Path]:
+        return list(self.bodies)
 
     @property
     def errors(self) -> list[FileProblem]:
@@ -103,7 +113,7 @@ class Loaded:
 
 def load_text(file: Path, text: str) -> Loaded:
     """What `load` would find if the file held this text. For editors: nothing is read."""
-    loaded = Loaded(files=[file])
+    loaded = Loaded(bodies={file: text.encode(errors="replace")})
     try:
         _load_documents(file, text, loaded)
     except YamlMistake as mistake:
@@ -121,10 +131,15 @@ def add_file(loaded: Loaded, file: Path, body: bytes, asked_for: bool) -> None:
         text = text_of(body)
         if asked_for or KIND in text or GROUP in text:
             _load_documents(file, text, loaded)
-        else:
-            loaded.ignored.append(f"{file}: no AsyncActor")
+            return
+        loaded.ignored.append(f"{file}: no AsyncActor")
     except YamlMistake as mistake:
         loaded.problems.append(FileProblem(file, *mistake.position, mistake.reason))
+        return
+    if SECRET.search(text):
+        # Somebody else's file, which need not be YAML at all; if it is, a secret in it is found.
+        with suppress(YamlMistake):
+            _load_documents(file, text, loaded)
 
 
 def _load_documents(file: Path, text: str, loaded: Loaded) -> None:
@@ -177,10 +192,19 @@ def _load_document(found: LoadedActor, values: Values, loaded: Loaded) -> None:
             _load_document(replace(found, node=item, line=item.position[0], prefix=prefix), values, loaded)
     elif kind == KIND and version.startswith(f"{GROUP}/"):
         loaded.actors.append(replace(found, document=values.of(root)))
+    elif kind == "Secret" and version == "v1" and (value := _value_of_secret(root)):
+        message = "a Secret with values in a file of the source: keep it elsewhere, actors only name it"
+        loaded.secrets.append(FileProblem(found.file, *value.position, message))
     elif _was_meant(kind, version):
         loaded.problems.append(_wrong_identity(found.file, root, kind, version))
     else:
         loaded.ignored.append(f"{place}: {kind or 'object without kind'}")
+
+
+def _value_of_secret(root: MapNode) -> Node | None:
+    """Where the values of a Secret begin; None for one that others fill."""
+    blocks = (child(root, name) for name in ("data", "stringData"))
+    return next((block.entries[0][1] for block in blocks if isinstance(block, MapNode) and block.entries), None)
 
 
 def _was_meant(kind: str, version: str) -> bool:
@@ -202,16 +226,19 @@ def _problems(file: Path, remarks: Iterable[Remark]) -> Iterator[FileProblem]:
         yield FileProblem(file, *remark.position, remark.message, severity)
 
 
-def defined_twice(actors: Sequence[LoadedActor]) -> Iterator[FileProblem]:
-    """One problem at every place that defines a name another place defines too: none of them is the right one."""
+def defined_twice(actors: Sequence[LoadedActor], namespace: str = DEFAULT_NAMESPACE) -> Iterator[FileProblem]:
+    """One problem at every place that defines a name another place defines too: none of them is the right one.
+
+    `namespace` is that of actors which name none.
+    """
     by_key: dict[tuple[str, str], list[LoadedActor]] = {}
     for actor in actors:
         if actor.name:
-            by_key.setdefault((actor.namespace, actor.name), []).append(actor)
-    for (namespace, name), same in by_key.items():
+            by_key.setdefault((_text(actor.document, "namespace") or namespace, actor.name), []).append(actor)
+    for (space, name), same in by_key.items():
         for actor in same if len(same) > 1 else ():
             others = ", ".join(f"{other.file}:{other.line}" for other in same if other is not actor)
-            message = f"AsyncActor {name} in namespace {namespace} is defined more than once, also in {others}"
+            message = f"AsyncActor {name} in namespace {space} is defined more than once, also in {others}"
             yield actor.problem(("metadata", "name"), message)
 
 

@@ -3,6 +3,7 @@
 The only place that reads the environment, and the only one that ends the process.
 """
 
+import argparse
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from asya_controller.act.api import Api
 from asya_controller.act.configuration import read_configuration, read_script
 from asya_controller.act.connection import Connection, connect
 from asya_controller.act.controller import Controller
+from asya_controller.act.file_source import FileSource
 from asya_controller.act.lease import NAME, Lease
 from asya_controller.act.metrics import Metrics
 from asya_controller.act.web import Answer, Server, text
@@ -40,13 +42,9 @@ def main() -> int:
     """The exit code."""
     try:
         version = metadata.version("asya-mesh")
-        settings = from_environ(os.environ)
+        settings = from_environ(os.environ | arguments(sys.argv[1:]))
         config = read_configuration(settings, version)
         script = read_script(settings)
-        if settings.source_path:
-            raise variables.ConfigurationError(
-                ["configuration error: ASYA_SOURCE_PATH: this version has no file source; unset it"]
-            )
         namespaces = max(1, len(settings.watch_namespaces))
         connection = connect(
             settings.workers + OTHER_CONNECTIONS * namespaces, namespace=os.environ.get("POD_NAMESPACE")
@@ -59,6 +57,16 @@ def main() -> int:
         return EXIT_CONFIGURATION
     logs.configure(settings.log_level)
     return live(settings, config, script, connection, version)
+
+
+def arguments(given: list[str]) -> dict[str, str]:
+    """What the command line sets, as the variables it stands for."""
+    parser = argparse.ArgumentParser(
+        prog="asya-controller", description="Turns AsyncActors into queues, pods and autoscalers."
+    )
+    parser.add_argument("--source", metavar="PATH", help="a folder whose AsyncActors are applied (ASYA_SOURCE_PATH)")
+    source = parser.parse_args(given).source
+    return {"ASYA_SOURCE_PATH": source} if source else {}
 
 
 def live(settings: Settings, config: OperatorConfig, script: str, connection: Connection, version: str) -> int:
@@ -78,9 +86,16 @@ def live(settings: Settings, config: OperatorConfig, script: str, connection: Co
     log.info("starting", version=version, transports=sorted(config.transports), namespaces=settings.watch_namespaces)
     controller.start_caches()
     lease = Lease(api, connection.namespace, instance, lost) if settings.leader_elect else None
-    threading.Thread(target=begin, args=(controller, lease, metrics), name="begin", daemon=True).start()
+    source = (
+        FileSource(api, settings.source_path, settings.watch_namespaces, connection.namespace, version)
+        if settings.source_path
+        else None
+    )
+    threading.Thread(target=begin, args=(controller, lease, metrics, source), name="begin", daemon=True).start()
     asked.wait()
     # 1. No new work, and what runs may end; 2. Events say what was done; 3. only then another may lead.
+    if source is not None:
+        source.stop(STOP_WITHIN_S)
     controller.stop(STOP_WITHIN_S)
     if lease is not None:
         lease.release()
@@ -90,7 +105,7 @@ def live(settings: Settings, config: OperatorConfig, script: str, connection: Co
     return 0
 
 
-def begin(controller: Controller, lease: Lease | None, metrics: Metrics) -> None:
+def begin(controller: Controller, lease: Lease | None, metrics: Metrics, source: FileSource | None) -> None:
     """Work when the stores are full and this replica leads."""
     controller.wait_synced()
     if lease is not None:
@@ -98,6 +113,8 @@ def begin(controller: Controller, lease: Lease | None, metrics: Metrics) -> None
         lease.held.wait()
     metrics.leader.labels(NAME).set(1)
     controller.start_work()
+    if source is not None:
+        source.start()
     log.info("working")
 
 

@@ -12,6 +12,9 @@ DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/**/*.md", "gitops/**/*.md") for path in ROOT.glob(pattern) if steps(path)
 )
 
+# Typed by tests/cluster/test_documents.py, with a real API server, controller and broker.
+IN_A_CLUSTER = ROOT / "docs" / "cluster.md"
+
 # Part of this very run, or measuring for minutes on a machine that is busy with the tests.
 ELSEWHERE = ("make test", "make check", "make bench")
 
@@ -22,7 +25,9 @@ def typed_in(document: Path) -> Path:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "document", [path for path in DOCUMENTS if path != IN_A_CLUSTER], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_every_command_prints_what_the_document_shows(document: Path, tmp_path: Path) -> None:
     copy = copy_of_the_repository(tmp_path)
     typed = [step for step in steps(document) if not step.command.startswith(ELSEWHERE)]

@@ -82,15 +82,19 @@ def run(
 ) -> list[tuple[int, str]]:
     """Exit status and output (both streams) of every step, typed one after the other in one bash in `folder`.
 
+    `variables` are added to the environment; their `PATH` comes after ours.
+
     Raises:
         AssertionError: the whole took longer than `within_s`; the message holds what was printed until then.
     """
     typed = "".join(f"{{ {step.command}\n}} 2>&1; printf '{MARK}%s{MARK}' \"$?\"\n" for step in found)
+    more = dict(variables or {})
+    later = os.pathsep.join(filter(None, (more.pop("PATH", ""), os.environ["PATH"])))
     environment = (
         os.environ
-        | dict(variables or {})
+        | more
         | {
-            "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{later}",
             "COLUMNS": "160",
             "NO_COLOR": "1",
         }

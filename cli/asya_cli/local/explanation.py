@@ -22,7 +22,7 @@ RULES = {
     "draining": "pods finish their work after a scale-down",
     "running": "as many pods are ready as wanted",
 }
-_FRAME = re.compile(r'^\s*File "([^"<]+)", line (\d+)', re.MULTILINE)
+FRAME = re.compile(r'^\s*File "([^"<]+)", line (\d+)', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _fault(entry: dict[str, Any], value: str) -> _Fault | None:
             if ended is None or container["ready"] or not ended.get("message"):
                 continue
             text = str(ended["message"])
-            frames = [(file, line) for file, line in _FRAME.findall(text) if "asya_runtime.py" not in file]
+            frames = [(file, line) for file, line in FRAME.findall(text) if "asya_runtime.py" not in file]
             log = f"{pod['logs']}/{str(container['name']).removeprefix('asya-')}.log"
             error = text.splitlines()[-1].strip()
             # Without a frame of the user's it is the name of the handler that leads nowhere: it stands in the actor's file.
@@ -105,7 +105,7 @@ def _evidence(entry: dict[str, Any]) -> list[str]:
         news = c.get("message") if c.get("message") != status.get("message") else ""
         found.append(f"condition {c['type']} {c['status']}, {c['reason']}" + (f": {news}" if news else ""))
     for pod in entry["pods"]:
-        found += [f"pod {pod['metadata']['name']}: {_container(c)}" for c in pod["status"]["containerStatuses"]]
+        found += [f"pod {pod['metadata']['name']}: {container_words(c)}" for c in pod["status"]["containerStatuses"]]
     if entry["queue"]:
         waiting = f"{_number(entry['queued'])} waiting, {_number(entry['processing'])} in work"
         later = f", {entry['delayed']} delayed" if entry.get("delayed") else ""
@@ -117,7 +117,8 @@ def _evidence(entry: dict[str, Any]) -> list[str]:
     return [*found, *entry.get("notes", ())]
 
 
-def _container(container: dict[str, Any]) -> str:
+def container_words(container: dict[str, Any]) -> str:
+    """How a container is, from its status."""
     (kind, detail), *_ = container["state"].items()
     words = [str(container["name"]), kind]
     if detail.get("reason"):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from asya_cli.context import ContextOption, NamespaceOption, refuse_cluster
+from asya_cli.context import ContextOption, NamespaceOption, cluster_meant
 from asya_cli.local.explanation import explanation
 from asya_cli.local.folder import Folder
 from asya_cli.local.present import present
@@ -19,6 +19,15 @@ def command(
     context: ContextOption = None,
 ) -> None:
     """Say why an actor has its status, with evidence and the next command."""
-    refuse_cluster(context)
+    cluster = cluster_meant(context, namespace)
+    if cluster is not None:
+        from asya_cli.cluster.actors import one
+        from asya_cli.cluster.connection import asked
+        from asya_cli.cluster.explaining import explanation as explanation_in
+
+        with asked(cluster):
+            in_cluster = explanation_in(cluster, one(cluster, actor))
+        emit(asdict(in_cluster), output, in_cluster.as_text)
+        return
     found = explanation(present(Folder.here()).find(actor, namespace))
     emit(asdict(found), output, found.as_text)

@@ -2,15 +2,19 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asya_cli.context import ContextOption, NamespaceOption, refuse_cluster
+from asya_cli import notes
+from asya_cli.context import ContextOption, NamespaceOption, cluster_meant
 from asya_cli.local.folder import Folder
 from asya_cli.local.present import Entry, Present, present
 from asya_cli.local.wide import HEADER, row
 from asya_cli.output import Output, OutputOption, columns, emit, write
+
+if TYPE_CHECKING:
+    from asya_cli.cluster.connection import Cluster
 
 WATCH_STEP_S = 0.2
 
@@ -18,12 +22,16 @@ WATCH_STEP_S = 0.2
 def command(
     actor: Annotated[str | None, typer.Argument(help="One actor; all without it.")] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Print an actor again whenever it changes.")] = False,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Actors of every namespace.")] = False,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     context: ContextOption = None,
 ) -> None:
     """Show the status table of the actors."""
-    refuse_cluster(context)
+    cluster = cluster_meant(context, namespace)
+    if cluster is not None:
+        of_cluster(cluster, actor, watch, everywhere, output)
+        return
     folder = Folder.here()
     mesh = present(folder)
     entries = chosen(mesh, actor, namespace)
@@ -33,6 +41,35 @@ def command(
         return
     value = documents[0] if actor is not None else listed(documents)
     emit(value, output, lambda: table(documents))
+
+
+def of_cluster(cluster: "Cluster", actor: str | None, watch: bool, everywhere: bool, output: Output) -> None:
+    """The same from a cluster."""
+    from asya_cli.cluster.actors import changes, one
+    from asya_cli.cluster.actors import listed as listed_in
+    from asya_cli.cluster.connection import asked
+
+    with asked(cluster):
+        documents, version = listed_in(cluster, everywhere) if actor is None else ([one(cluster, actor)], "")
+        if not documents:
+            notes.say(f"no AsyncActor in {'the cluster' if everywhere else f'namespace {cluster.namespace}'}")
+        if not watch:
+            value = documents[0] if actor is not None else listed(documents)
+            emit(value, output, lambda: table(documents, everywhere=everywhere) if documents else "")
+            return
+        show(documents, output, header=True, everywhere=everywhere)
+        for document in changes(cluster, everywhere, version or documents[0]["metadata"]["resourceVersion"]):
+            if actor in (None, document["metadata"]["name"]):
+                show([document], output, header=False, everywhere=everywhere)
+
+
+def show(documents: list[dict[str, Any]], output: Output, header: bool, everywhere: bool = False) -> None:
+    """Rows as they come, or one document after the other."""
+    if output is Output.TABLE:
+        write(table(documents, header, everywhere) if documents or header else "")
+    for document in documents if output is not Output.TABLE else ():
+        write("---" if output is Output.YAML else "")
+        emit(document, output, lambda: "")
 
 
 def chosen(mesh: Present, actor: str | None, namespace: str | None) -> list[Entry]:
@@ -53,12 +90,12 @@ def listed(documents: list[dict[str, Any]]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": documents}
 
 
-def table(documents: list[dict[str, Any]], header: bool = True) -> str:
-    """The wide table; with a namespace column when the actors are of several."""
+def table(documents: list[dict[str, Any]], header: bool = True, everywhere: bool = False) -> str:
+    """The wide table; with a namespace column for `everywhere`, or when the actors are of several."""
     now = datetime.now(UTC)
     spaces = [document["metadata"]["namespace"] for document in documents]
     rows = [row(document, now) for document in documents]
-    if len(set(spaces)) < 2:
+    if len(set(spaces)) < 2 and not everywhere:
         return columns(HEADER, rows) if header else columns(HEADER, rows).partition("\n")[2]
     text = columns(("NAMESPACE", *HEADER), [[space, *cells] for space, cells in zip(spaces, rows, strict=True)])
     return text if header else text.partition("\n")[2]
@@ -75,12 +112,8 @@ def follow(folder: Folder, actor: str | None, namespace: str | None, output: Out
             changed = [d for d in documents if seen.get(d["metadata"]["uid"]) != d["status"]]
             first = not seen
             seen |= {document["metadata"]["uid"]: document["status"] for document in documents}
-            if changed and output is Output.TABLE:
-                write(table(changed, header=first))
-            elif changed:
-                for document in changed:
-                    write("---" if output is Output.YAML else "")
-                    emit(document, output, lambda: "")
+            if changed:
+                show(changed, output, header=first)
         time.sleep(WATCH_STEP_S)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.support.console import ROOT
-from tests.support.controller_process import rabbitmq_config, running
+from tests.support.controller_process import rabbitmq, running
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
@@ -22,8 +22,8 @@ def test_files_become_actors_and_workloads_and_go_again(cluster: Cluster, namesp
         return cluster.kubectl("get", kind, "-n", namespace, "-o", "name").stdout.split()
 
     with broker.vhost() as vhost:
-        config = rabbitmq_config(broker, vhost)
-        with running(cluster.kubeconfig, (namespace,), config, {"ASYA_SOURCE_PATH": str(tmp_path)}) as controller:
+        config = {"transports": {"rabbitmq": rabbitmq(broker, vhost)}}
+        with running(cluster, (namespace,), config, {"ASYA_SOURCE_PATH": str(tmp_path)}) as controller:
             both = ["deployment.apps/hello", "deployment.apps/other"]
             until(lambda: names("deployment") == both, 60, what="both workloads")
             (tmp_path / "broken.yaml").write_text("kind: AsyncActor\nspec: {")
@@ -39,8 +39,6 @@ def test_an_actor_of_a_namespace_that_is_not_watched_is_refused(
 ) -> None:
     text = HELLO.replace("name: hello", "name: hello\n  namespace: default", 1)
     (tmp_path / "hello.yaml").write_text(text)
-    with running(
-        cluster.kubeconfig, (namespace,), {"transports": {}}, {"ASYA_SOURCE_PATH": str(tmp_path)}
-    ) as controller:
+    with running(cluster, (namespace,), {"transports": {}}, {"ASYA_SOURCE_PATH": str(tmp_path)}) as controller:
         told = f"namespace default is none of those that are watched: {namespace}"
         until(lambda: told in controller.log(), 60, what="the refusal in the log")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.console import ROOT, check, copy_of_the_repository, steps
-from tests.support.controller_process import rabbitmq_config, running
+from tests.support.controller_process import rabbitmq, running
 from tests.support.kube.binaries import binaries
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
@@ -33,6 +33,6 @@ def test_every_command_of_the_page_prints_what_it_shows(cluster: Cluster, namesp
         "PATH": str(binaries()["kubectl"].parent),
     }
     with broker.vhost() as vhost:
-        config = rabbitmq_config(broker, vhost)
-        with running(cluster.kubeconfig, (namespace,), config):
+        config = {"transports": {"rabbitmq": rabbitmq(broker, vhost)}}
+        with running(cluster, (namespace,), config):
             check(PAGE, steps(PAGE), copy, 240, **environ)

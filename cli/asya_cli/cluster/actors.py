@@ -57,7 +57,7 @@ def changes(cluster: Cluster, everywhere: bool, version: str) -> Iterator[Json]:
     told = False
     while True:
         try:
-            for event, item in cluster.api.watch(ACTOR, namespace, version, "", SILENCE_S, LASTING_S):
+            for event, item in cluster.api.watch(ACTOR, namespace, version, "", SILENCE_S, LASTING_S, lambda: None):
                 version, told = str(item["metadata"]["resourceVersion"]), False
                 if event in ("ADDED", "MODIFIED"):
                     yield item

@@ -101,7 +101,16 @@ def test_replicas_while_scaling_are_seen(client: Client) -> None:
     assert client.wrong() == []
     client.workload(owner, manager="asya-controller", replicas=1)
     client.workload(owner, manager="asya-replicas-handover", replicas=2)  # it names no version
-    assert client.wrong() == ["replicas_while_scaling"] * 2
+    assert client.wrong() == ["replicas_while_scaling", "count_kept"] * 2
+
+
+def test_letting_go_of_a_count_that_nobody_else_holds_is_seen(client: Client) -> None:
+    owner = client.actor(SCALING)
+    client.proxy.record.shown.clear()  # it was off when the workload was made
+    client.workload(owner, manager="asya-controller", replicas=4)
+    owner = client.actor(SCALING)
+    client.workload(owner, manager="asya-controller")  # the API server's default takes its place
+    assert client.wrong() == ["count_kept"]
 
 
 @pytest.mark.parametrize(

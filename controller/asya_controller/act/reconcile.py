@@ -32,7 +32,7 @@ from asya_controller.act.store import Kept, Name
 from asya_controller.act.view import View
 from asya_controller.decide.answers import reaction
 from asya_controller.decide.check import Violation, check
-from asya_controller.decide.conditions import transport_ready
+from asya_controller.decide.conditions import API_PATIENCE, transport_ready
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.desired import APPLIED_HASH, desired_objects
 from asya_controller.decide.events import Event, annotation_events, namespace_events, transitions, work_events
@@ -60,6 +60,8 @@ class End:
 
     again_s: float | None = None
     failed: bool = False
+    unfinished: bool = False
+    """A child was not written, and no condition says so: the status must not yet speak of this generation."""
 
     def sooner(self, wait_s: float | None) -> None:
         """Look again after this time at the latest."""
@@ -160,7 +162,8 @@ class Reconciler:
             world = self._world(actor, children, state, queue)
             self._former_queues(name, world, state)
         end.sooner(hearsay.ask(self._api, world, children, state, now(), now_s))
-        self._report(name, self._world(actor, children, state, queue), violation, state, end)
+        world = replace(self._world(actor, children, state, queue), pass_finished=not end.unfinished)
+        self._report(name, world, violation, state, end)
         self._remember(name, kept, children, queue, state, end)
         return end
 
@@ -242,11 +245,26 @@ class Reconciler:
         for kind, refusal in foreign.items():
             state.held[kind] = Held(refusal, "", time.monotonic() + FOREIGN_EVERY_S)
             end.sooner(FOREIGN_EVERY_S)
-        done = [step for step in steps if self._tried(step, name, world, state, end)]
+        done = self._all_tried(steps, name, world, state, end)
         for event in work_events(done, world.queue, bool(world.previous.get("workloadRef"))):
             self._events.tell(world.actor, event)
         if world.queue is not None and world.queue.created and self._brokers is not None:
             self._brokers.told(name)
+
+    def _all_tried(self, steps: tuple[Step, ...], name: Name, world: World, state: ActorState, end: End) -> list[Step]:
+        """Carry out what can be; one that fails does not stop the others, but for the apply behind a handover: without it we would let go
+        of a count that nobody else holds, and the API server would put its default of 1 there."""
+        done: list[Step] = []
+        kept: set[str] = set()
+        for step in steps:
+            kind = str(step.object["kind"])
+            if kind in kept:
+                continue
+            if self._tried(step, name, world, state, end):
+                done.append(step)
+            elif step.verb == "handover":
+                kept.add(kind)
+        return done
 
     def _script_step(self, name: Name, world: World, steps: tuple[Step, ...]) -> Step | None:
         """The ConfigMap that pods mount, where it is missing; it comes first. With a new script a missing one is no loss."""
@@ -304,6 +322,8 @@ class Reconciler:
         held = state.held.get(kind)
         since = held.refusal.since if held is not None and held.refusal.since is not None else now()
         found = reaction(kind, str(step.object["metadata"]["name"]), error.code, error.message, error.headers, since)
+        shown = found.refusal is not None and (found.refusal.since is None or now() - since >= API_PATIENCE)
+        end.unfinished = end.unfinished or not shown
         if found.kind == "wait":
             end.sooner(error.retry_after_s or 1.0)
         elif found.kind == "reread":

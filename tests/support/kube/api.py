@@ -94,7 +94,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         try:
             answer = self._send(self._kept.connection, method, target, data, headers)
-        except (AttributeError, http.client.HTTPException, ConnectionError):
+        except (AttributeError, http.client.HTTPException, ConnectionError, ssl.SSLError):
             self._kept.connection = self.connect()
             self._open.append(self._kept.connection)
             answer = self._send(self._kept.connection, method, target, data, headers)

@@ -69,12 +69,12 @@ class Cluster:
         until(self._serves_our_kinds, 30, 0.05, what="the API server serves the kinds of the CRDs")
 
     def _serves_our_kinds(self) -> bool:
-        """Established comes a moment before the storage: until then requests are answered 429."""
+        """A new kind is unknown (404) for a moment, and then its storage is not ready (429)."""
         kinds = [resource for resource in ("asyncactors", *KEDA_KINDS) if resource == "asyncactors" or self.has_keda]
         try:
             return all(self.api.items(resource) is not None for resource in kinds)
         except Refused as refused:
-            if refused.code == 429:
+            if refused.code in (404, 429):
                 return False
             raise
 
@@ -112,15 +112,12 @@ class Cluster:
         if f"namespace/{SYSTEM}" not in present:
             self.kubectl("create", "namespace", SYSTEM, check=False)
         files = [str(CRD), str(RBAC)]
-        waited = ["crd/asyncactors.asya.sh"]
         scaled = "customresourcedefinition.apiextensions.k8s.io/scaledobjects.keda.sh"
         if self.has_keda and scaled not in present:  # else KEDA itself is installed, with CRDs of its own version
             files.append(str(binaries()["keda-crds"]))
-            waited += ["crd/scaledobjects.keda.sh", "crd/triggerauthentications.keda.sh"]
         apply = ("apply", "--server-side", "--force-conflicts")
         self.kubectl(*apply, *(f"--filename={file}" for file in files))
         self.kubectl(*apply, "--filename=-", text=ADMINISTRATOR)
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *waited)
 
     def identity(self, account: str) -> Api:
         """The API as a ServiceAccount of the system's namespace."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Fault = Callable[["Exchange"], Awaitable[None]]
 Lines = AsyncIterator[bytes]
-REASONS = {410: "Expired", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+REASONS = {409: "Conflict", 410: "Expired", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 
 
 def answer(code: int, message: str = "a fault of the test", retry_after: int | None = None) -> Fault:

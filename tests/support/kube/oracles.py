@@ -22,7 +22,13 @@ def violations(record: Record, rules: Sequence[JSON]) -> list[str]:
     """Everything that is wrong, in the order of the requests; `rules` are RBAC rules."""
     found = []
     for request in record.requests:
-        for oracle in (replicas_while_scaling, actor_untouched, delete_names_uid, observed_what_was_applied):
+        for oracle in (
+            replicas_while_scaling,
+            count_kept,
+            actor_untouched,
+            delete_names_uid,
+            observed_what_was_applied,
+        ):
             found += [f"{oracle.__name__}: {problem}: {request}" for problem in oracle(request, record)]
         if not permitted(request, rules):
             found.append(f"permitted: no rule of kustomize/base/rbac.yaml allows this: {request}")
@@ -41,6 +47,17 @@ def replicas_while_scaling(request: Request, record: Record) -> Iterator[str]:
         yield f"{request.manager} sends replicas while scaling is on"
     elif request.before is not None and "resourceVersion" not in request.body["metadata"]:
         yield "the helper sends replicas without the version it read"
+
+
+def count_kept(request: Request, record: Record) -> Iterator[str]:
+    """While an actor scales, none of our writes changes the count of a workload that is there, not even by letting go of it."""
+    if request.resource not in WORKLOADS or request.effect != "change":
+        return
+    before, after = (
+        ((document or {}).get("spec") or {}).get("replicas") for document in (request.before, request.after)
+    )
+    if before != after and _scaled(_recently(_owner(request, record), request.at)):
+        yield f"changes the count from {before} to {after} while scaling is on"
 
 
 def _owner(request: Request, record: Record) -> list[Shown]:

@@ -172,7 +172,7 @@ class Exchange:
         done, pending = await asyncio.wait({gone, pump}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(gone, pump, return_exceptions=True)
         if pump not in done:
             raise Cut
         pump.result()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -75,7 +76,21 @@ class Request:
 
     def __str__(self) -> str:
         what = f"{self.verb} {self.resource}{'/' + self.sub if self.sub else ''} {self.namespace}/{self.name}"
-        return f"{what} by {self.manager or self.headers.get('user-agent', '?')}: {self.code} {json.dumps(self.body)[:600]}"
+        by = self.manager or self.headers.get("user-agent", "?")
+        changes = list(differences(substance(self.before), substance(self.after))) if self.before and self.after else []
+        return f"{what} by {by}: {self.code} {'; '.join(changes) or json.dumps(self.body)[:600]}"
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """`path: old -> new` for each value that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from differences(old.get(key), new.get(key), f"{path}.{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from differences(left, right, f"{path}[{index}]")
+    elif old != new:
+        yield f"{path}: {json.dumps(old)} -> {json.dumps(new)}"
 
 
 def substance(document: JSON) -> JSON:

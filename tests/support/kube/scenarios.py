@@ -1,0 +1,35 @@
+"""What happens to an actor, as scenarios for `play`: each waits for its own end, whatever goes wrong in between."""
+
+from tests.support.kube.api import JSON_PATCH
+from tests.support.kube.stage import Stage
+
+SCALED = {"enabled": True}
+LONG_S = 90.0
+
+
+def created_with_scaling(stage: Stage) -> None:
+    """A new actor that KEDA scales."""
+    stage.create("one", scaling=SCALED)
+    stage.keda_says("one")
+    stage.reaches("one", "Napping", "ScaledObjectReady", LONG_S)
+
+
+def changed_and_scaling_switched_on(stage: Stage) -> None:
+    """A settled actor gets another image and an autoscaler."""
+    stage.create("one", workload={"replicas": 0})
+    stage.reaches("one", "Running", "ScaledToZero", LONG_S)
+    path = "/spec/workload/template/spec/containers/0/image"
+    image = {"op": "replace", "path": path, "value": "registry.example.com/hello:2.0.0"}
+    scaling = {"op": "add", "path": "/spec/scaling", "value": SCALED}
+    stage.api.patch("asyncactors", stage.namespace, "one", [image, scaling], JSON_PATCH)
+    stage.keda_says("one")
+    stage.reaches("one", "Napping", "ScaledObjectReady", LONG_S)
+
+
+def deleted_with_its_queues(stage: Stage) -> None:
+    """The last actor of a namespace goes, and everything with it."""
+    stage.create("one", workload={"replicas": 0})
+    stage.reaches("one", "Running", "ScaledToZero", LONG_S)
+    stage.annotate("one", deletion_policy="Delete")
+    stage.delete("one")
+    stage.gone("one", LONG_S)

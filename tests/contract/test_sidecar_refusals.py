@@ -17,7 +17,7 @@ from tests.support.wait import until
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Mesh, Sidecar]]:
+def shared(broker: str) -> Iterator[tuple[Mesh, Sidecar]]:  # noqa: ARG001 - `mesh` opens it
     """One pair for the tests that need nothing special."""
     with mesh() as opened:
         sidecar, _ = opened.pair(ASYA_UNKNOWN_ACTOR_WAIT="2s")

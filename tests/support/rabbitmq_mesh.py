@@ -94,7 +94,8 @@ class RabbitmqMesh(Mesh):
                 if method is None or properties is None:
                     break
                 headers: dict[str, Any] = properties.headers or {}
-                taken.append(Stored(body or b"", properties.message_id, headers.get("trace_id"), properties.app_id, 0))
+                names = properties.message_id, headers.get("trace_id"), properties.app_id
+                taken.append(Stored(body or b"", *names, deliveries=headers.get("x-delivery-count", 0)))
                 channel.basic_ack(method.delivery_tag)
         return taken[:limit]
 

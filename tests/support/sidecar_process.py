@@ -12,8 +12,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +263,7 @@ RUNTIME_VARIABLES = ("ASYA_HANDLER_MODE", "ASYA_ENABLE_VALIDATION", "ASYA_MAX_ME
 
 
 @contextmanager
-def mesh(*actors: str) -> Iterator[Mesh]:
+def sqlite_mesh(*actors: str) -> Iterator[Mesh]:
     """A mesh in a short folder of its own, closed at the end whatever happens."""
     with short_tmp() as folder:
         opened = Mesh(folder, *actors)
@@ -271,3 +271,12 @@ def mesh(*actors: str) -> Iterator[Mesh]:
             yield opened
         finally:
             opened.close()
+
+
+MESHES: list[Callable[..., AbstractContextManager[Mesh]]] = [sqlite_mesh]
+"""The last one is opened by `mesh`: tests/contract/conftest.py adds another for tests that run on every broker."""
+
+
+def mesh(*actors: str) -> AbstractContextManager[Mesh]:
+    """A mesh on the embedded broker, or on the one that the test is run on."""
+    return MESHES[-1](*actors)

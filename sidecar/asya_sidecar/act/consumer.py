@@ -2,6 +2,7 @@
 
 Called by act/process.py, fed by the transport. The handler is called for one delivery at a time while earlier ones are still being
 sent and settled, as many as the window allows. Obeys decisions (decide/) and adds no condition of its own.
+A little over the usual length: the way of a delivery from its arrival to its settlement is read in one place.
 """
 
 import asyncio

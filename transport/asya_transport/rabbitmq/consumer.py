@@ -5,6 +5,7 @@ Made by transport.py for each connection, thrown away with it: so a delivery can
 
 Window: quorum queues know only a prefetch per consumer, fixed when it registers. The window grows by one more consumer on the same channel
 for the difference; it shrinks by cancelling all, and a new one registers when there is room.
+A little over the usual length: registering, reading and settling share the state of one channel.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def test_a_value_on_a_bound_belongs_below_it(metrics: Metrics, seconds: float, b
 
 
 def test_gauges_show_what_their_owner_set(metrics: Metrics) -> None:
-    metrics.active_messages, metrics.prefetch, metrics.consuming = 3, 8, True
+    metrics.active_messages, metrics.prefetch, metrics.consuming = 3, 8, lambda: True
     metrics.connection_up["publish"] = True
     metrics.gateway_reports_pending = lambda: 7
     metrics.log_lines_dropped = lambda: 9

@@ -103,7 +103,8 @@ class Metrics:
         self.size_sent = Histogram(BYTES_C)
         self.active_messages = 0
         self.prefetch = 0
-        self.consuming = False
+        self.consuming: Callable[[], bool] = bool
+        """Asked when somebody looks; act/process.py puts the transport here."""
         self.connection_up = dict.fromkeys(DIRECTIONS, False)
         self.stalls = dict.fromkeys(STALL_REASONS, 0)
         self.reconnects = 0

@@ -65,6 +65,7 @@ class Sidecar:
         self._transport = transport
         transport.on_change = self._transport_changed
         transport.on_lost = self._generation_lost
+        metrics.consuming = lambda: transport.consuming
         self._rules = Rules.of(settings, self._transport.max_message_bytes, self._transport.max_delay_s)
         self._gateway = self._open_gateway()
         self._tracing = self._open_tracing()
@@ -239,9 +240,9 @@ class Sidecar:
             self._transport.resume()
         else:
             self._registered = True
+            self._transport.consume(self._settings.queue, self._consumer.take, self._consumer.window)
             if STARTING not in self._transport.reasons:
                 self._health.clear(STARTING)
-            self._transport.consume(self._settings.queue, self._consumer.take, self._consumer.window)
 
     def _transport_changed(self, reason: str, sentence: str | None) -> None:
         if sentence is not None:
@@ -265,7 +266,6 @@ class Sidecar:
     def _observe(self) -> None:
         """Gauges that follow from the transport's state."""
         down = not self._transport.reasons.isdisjoint((STARTING, BROKER_UNREACHABLE, ACCESS_REFUSED))
-        self._metrics.consuming = self._transport.consuming
         self._has_consumed = self._has_consumed or self._transport.consuming
         for direction in self._metrics.connection_up:
             self._metrics.connection_up[direction] = not down
@@ -276,5 +276,6 @@ class Sidecar:
             self._exit(EXIT_RUNTIME_NOT_READY, f"runtime not ready after {limit_s:g} s: {self._runtime.why}")
 
     def _check_access(self, refused_at: float) -> None:
-        if self._refused_at == refused_at and not self._has_consumed:
+        has_consumed = self._has_consumed or self._metrics.messages_received > 0
+        if self._refused_at == refused_at and not has_consumed:
             self._exit(EXIT_ACCESS_REFUSED, f"the {self._transport.kind} broker refuses access: {self._refused_why}")

@@ -90,6 +90,11 @@ class Consumer:
         return bool(self._confirmed)
 
     @property
+    def is_awaited(self) -> bool:
+        """It is to be registered, nothing is known to be in the way, and the broker has not said yes yet."""
+        return not self._confirmed and not self._leftover and not self._paused and self.reason is None
+
+    @property
     def proved(self) -> bool:
         """Every settlement has arrived at the broker."""
         return not (self._acks or self._unproved or self._proving)

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from asya_transport.port import (
+    ACCESS_REFUSED,
+    BROKER_UNREACHABLE,
     CONSUMER_CANCELLED,
     PUBLISH_TIMEOUT_S,
     STARTING,
@@ -33,6 +35,7 @@ STALLED_S: Final = 18.0
 MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 """RabbitMQ's own limit before 4.0; a smaller one is learnt from its first complaint."""
 CLOSE_WITHIN_S: Final = 1.0
+UNTIL_REGISTERED: Final = (STARTING, BROKER_UNREACHABLE, ACCESS_REFUSED, CONSUMER_CANCELLED)
 COUNTS_ONLY_FAULTS: Final = (4, 3)
 """From this version on a `nack` with requeue does not count as a delivery."""
 
@@ -65,6 +68,8 @@ class RabbitmqTransport:
         self._window = 1
         self._paused = self._closing = self._started = False
         self._generation = 0
+        self._served = False
+        """A consumer was registered once."""
         self._lost_why: tuple[str, str] | None = None
         """Why the last generation ended, until something else is known."""
         self._checked_at = 0.0
@@ -81,7 +86,8 @@ class RabbitmqTransport:
     @property
     def consuming(self) -> bool:
         """Registered at the broker and not paused."""
-        return self._consumer is not None and self._consumer.registered and not self._paused and not self._closing
+        consumer = self._consumer  # once: threads that show figures ask, too
+        return consumer is not None and consumer.registered and not self._paused and not self._closing
 
     def start(self) -> None:
         """Connect, on the running loop."""
@@ -124,6 +130,7 @@ class RabbitmqTransport:
         self._queue, self._on_delivery, self._window = queue, on_delivery, max(1, window)
         if self._intake.connection is not None:
             self._intake_up(self._intake.connection)
+            self._tell()
 
     def set_window(self, window: int) -> None:
         """Change the number of unsettled deliveries."""
@@ -143,6 +150,7 @@ class RabbitmqTransport:
         self._paused = paused
         if self._consumer is not None:
             self._consumer.set_paused(paused)
+            self._tell()
 
     # Publishing
 
@@ -269,7 +277,7 @@ class RabbitmqTransport:
     def consumer_changed(self) -> None:
         """It was registered, or cannot be."""
         if self._consumer is not None and self._consumer.registered:
-            self._lost_why = None
+            self._served, self._lost_why = True, None
         self._tell()
 
     def consumer_lost(self, why: str) -> None:
@@ -324,6 +332,12 @@ class RabbitmqTransport:
             if link.connection is None and link.trouble is not None and not self._is_expected(link):
                 reasons[link.trouble[0]] = link.trouble[1]
         before, self._reasons = self._reasons, reasons
+        if self._consumer is not None and self._consumer.is_awaited:
+            # Connected is not yet consuming: what was wrong is over when messages can come.
+            kept = (reason for reason in UNTIL_REGISTERED if reason in before)
+            reasons |= {reason: before[reason] for reason in kept if reason not in reasons}
+            if not self._served:
+                reasons.setdefault(STARTING, "the consumer is not registered yet")
         if self._closing:
             return
         for reason in before.keys() - reasons.keys():

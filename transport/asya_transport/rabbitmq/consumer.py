@@ -78,6 +78,8 @@ class Consumer:
         """Instead of pieces: hands out its buffer without a copy, so that a large body is in memory once."""
         self._missing_bytes = 0
         self._acks: list[int] = []
+        self._returns: list[bytes] = []
+        """Frames that wait until the broker has cancelled: a consumer that is still there would get these messages again."""
         self._unproved: list[asyncio.Future[bool]] = []
         self._proving: list[asyncio.Future[bool]] = []
         self._flush_coming = False
@@ -113,7 +115,8 @@ class Consumer:
 
     def check(self, now: float) -> None:
         """Called every half second: does the broker answer when it is asked to deliver? (contract: sidecar, P6)"""
-        if self._confirmed or not (self._credits or (self._channel is not None and not self._number)):
+        registering = self._credits or (self._channel is not None and not self._number)
+        if not self._cancelling and (self._confirmed or not registering):
             self._unanswered_since = None
             return
         since = self._unanswered_since
@@ -121,9 +124,9 @@ class Consumer:
             self._unanswered_since = now
         elif now - since > GIVE_UP_S:
             self._owner.consumer_lost(
-                f"RabbitMQ has not registered the consumer of queue {self._queue} in {GIVE_UP_S:g} s"
+                f"RabbitMQ has not answered about the consumer of queue {self._queue} for {GIVE_UP_S:g} s"
             )
-        elif now - since > UNANSWERED_S and self.reason is None:
+        elif now - since > UNANSWERED_S and self.reason is None and not self._cancelling:
             self.reason = (
                 CONSUMER_CANCELLED,
                 f"RabbitMQ does not answer the request to consume from queue {self._queue}",
@@ -178,6 +181,11 @@ class Consumer:
 
     def _cancel_ok(self, method: pika.frame.Method[Any]) -> None:
         self._cancelling.discard(method.method.consumer_tag)
+        if not self._cancelling:
+            returns, self._returns = self._returns, []
+            if self._number and returns:
+                self._connection.send(*returns)
+            self._flush()
         if not self._credits:
             self._leftover = set(self.tags)
         self._adjust()
@@ -263,7 +271,11 @@ class Consumer:
     def requeue(self, tag: int, *, counted: bool) -> asyncio.Future[bool]:
         """Back to the queue."""
         del self.tags[tag]
-        self._connection.send((frames.reject if counted else frames.nack)(self._number, tag))
+        frame = (frames.reject if counted else frames.nack)(self._number, tag)
+        if self._cancelling:
+            self._returns.append(frame)
+        else:
+            self._connection.send(frame)
         return self._settled(tag)
 
     def _settled(self, tag: int) -> asyncio.Future[bool]:
@@ -279,9 +291,12 @@ class Consumer:
         return future
 
     def _flush(self) -> None:
-        """Write the acks, then ask whether all has arrived. One question at a time; acks that come meanwhile wait for its answer."""
+        """Write the acks, then ask whether all has arrived. One question at a time; acks that come meanwhile wait for its answer.
+
+        They wait for a cancellation, too: the consumer that is on its way out would use the room for one more message.
+        """
         self._flush_coming = False
-        if not self._number or self._proving:
+        if not self._number or self._proving or self._cancelling:
             return
         if self._acks:
             acks, self._acks = self._acks, []

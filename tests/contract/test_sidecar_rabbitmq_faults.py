@@ -15,6 +15,10 @@ from tests.support.rabbitmq_mesh import RabbitmqMesh, amqp_proxy, rabbitmq_mesh,
 from tests.support.sidecar_process import Sidecar, envelope
 from tests.support.wait import until
 
+pytestmark = pytest.mark.timeout(
+    240
+)  # servers and their tools start several times; on a busy machine that takes minutes
+
 
 def seconds_until_ready(broker: Node, sidecar: Sidecar) -> float:
     """From the open port until the sidecar consumes."""

@@ -17,6 +17,7 @@ from tests.support.rabbitmq_mesh import RabbitmqMesh, rabbitmq_mesh, tcp_proxy, 
 from tests.support.sidecar_process import Sidecar, envelope
 from tests.support.wait import until
 
+pytestmark = pytest.mark.timeout(240)  # the server's tools take half a minute on a busy machine
 MIB = 1024 * 1024
 
 

@@ -62,7 +62,7 @@ def test_a_report_the_gateway_does_not_settle_is_repeated_and_the_handler_is_not
         sidecar, _ = own.pair("store", name="x-sink", ASYA_GATEWAY_URL=gateway.url, **END_ACTOR)
         own.send(envelope({"n": 1}, route=route("a", at=1)), "x-sink")
         until(lambda: len(gateway.posts("final")) == 2, what="told twice")
-        assert not own.is_gone("x-sink")
+        until(lambda: not own.is_gone("x-sink"), what="it is held")
         assert sidecar.reasons == ["final_report_pending"]
         gateway.status = None
         until(lambda: own.is_gone("x-sink"), what="acknowledged in the end")

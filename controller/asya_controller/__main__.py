@@ -83,7 +83,14 @@ def live(settings: Settings, config: OperatorConfig, script: str, connection: Co
     except OSError as error:
         sys.stderr.write(f"configuration error: ASYA_METRICS_ADDR, ASYA_PROBE_ADDR: {error}\n")
         return EXIT_CONFIGURATION
-    log.info("starting", version=version, transports=sorted(config.transports), namespaces=settings.watch_namespaces)
+    ports = [server.port for server in servers]
+    log.info(
+        "starting",
+        version=version,
+        ports=ports,
+        transports=sorted(config.transports),
+        namespaces=settings.watch_namespaces,
+    )
     controller.start_caches()
     lease = Lease(api, connection.namespace, instance, lost) if settings.leader_elect else None
     source = (

@@ -50,6 +50,7 @@ def home(cluster: Cluster, slow_port: int, away_port: int) -> Iterator[Bed]:
             "locked": rabbitmq(broker, vhost, username="nobody", managementUrl=None),
             "one-name": rabbitmq(broker, vhost, queueNameTemplate=SHARED_NAME),
             "verify": rabbitmq(broker, vhost, queueNameTemplate="v-{namespace}-{actor}", queues={"autoCreate": False}),
+            "cloud": {"type": "sqs", "config": {"region": "eu-north-1"}},
             "renew": rabbitmq(broker, vhost, queueNameTemplate="n-{namespace}-{actor}", queues={"forceRecreate": True}),
         }
 
@@ -97,6 +98,41 @@ def test_row_26_a_broker_that_is_down_at_creation_heals_when_it_returns(home: Be
     try:
         home.reaches("early", "ScalingUp", "QueueReady", within_s=60)
         home.told("early", "TransportError", "Recovered")
+    finally:
+        proxy.stop()
+
+
+@pytest.mark.timeout(180)
+def test_row_27_a_broker_that_goes_under_a_running_actor_gets_half_a_minute(cluster: Cluster) -> None:
+    broker = shared_node()
+    address = broker.address("any")
+    proxy = TcpProxy(address.hosts[0], address.port)
+    try:
+        with bed(
+            cluster, broker, lambda b, vhost: {"far": rabbitmq(b, vhost, port=proxy.port, managementUrl=None)}
+        ) as home:
+            home.create("working", transport="far")
+            home.make_ready("working", 1)
+            home.reaches("working", "Running", "QueueReady")
+            proxy.stop()
+            until(
+                lambda: home.controller.metric("asya_transport_up", transport="far") == 0, 20, 0.2, what="it is noticed"
+            )
+            assert condition(home.status("working"), "TransportReady") == ("True", "QueueReady")
+            home.image("working", "registry.example.com/hello:2")
+
+            def rolled() -> bool:
+                return str(home.deployment("working")["spec"]["template"]["spec"]["containers"][0]["image"]).endswith(
+                    ":2"
+                )
+
+            until(rolled, 10, 0.1, what="the new image is applied while the broker is away")
+            assert home.status("working")["status"] != "TransportError"
+            home.reaches("working", "TransportError", "BrokerUnreachable", within_s=45)
+            assert home.pods("working")
+            proxy.begin()
+            until(lambda: condition(home.status("working"), "TransportReady")[0] == "True", 60, 0.2, what="it is back")
+            home.told("working", "Recovered")
     finally:
         proxy.stop()
 
@@ -244,3 +280,16 @@ def test_row_51_the_queue_that_is_left_behind_keeps_its_messages(home: Bed) -> N
     until(lambda: "previousQueues" not in home.status("changing"), 20, 0.1, what="it is dealt with")
     assert home.broker.ask("GET", f"queues/{home.vhost}/{old}")["messages"] == 2
     assert home.status("changing")["queue"] == "shared-changing"
+
+
+def test_row_32_what_sqs_does_not_allow_is_found_before_it_is_asked(home: Bed) -> None:
+    name = "x" * 45
+    home.create(name, transport="cloud")
+    status = home.reaches(name, "TransportError", "QueueNameInvalid")
+    queue = f"{home.queue(name)}-dlq"
+    assert status["message"] == f"queue name '{queue}' has {len(queue)} characters, sqs allows 80"
+    assert states(status) == ("False", "", "True")
+    home.create("long", transport="cloud", timeout={"processing": 50000})
+    status = home.reaches("long", "ConfigError", "TimeoutTooLong")
+    assert status["message"] == "timeout.processing 50000s exceeds what transport cloud allows (39600s)"
+    assert states(status) == ("False", "", "True")

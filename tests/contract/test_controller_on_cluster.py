@@ -204,10 +204,11 @@ def test_row_47_messages_are_kept_for_the_next_actor_of_that_name(home: Bed) -> 
     assert any("12 messages" in note for note in notes)
 
 
-def test_row_49_deleted_before_the_finalizer_it_is_simply_gone(cluster: Cluster) -> None:
+def test_row_01_row_49_deleted_before_the_finalizer_it_is_simply_gone(cluster: Cluster) -> None:
     with bed(cluster, shared_node()) as home:
         home.controller.stop()
-        home.create("early")
+        # Row 1: nobody has looked yet.
+        assert home.create("early")["status"] == {"observedGeneration": -1}
         home.delete("early")
         assert home.api.find("asyncactors", home.namespace, "early") is None
         home.controller.start()

@@ -8,7 +8,7 @@ import pytest
 from tests.support.controller_bed import Bed, bed, condition, states
 from tests.support.controller_process import ControllerProcess, rabbitmq
 from tests.support.kube import faults
-from tests.support.kube.api import MERGE
+from tests.support.kube.api import MERGE, Refused
 from tests.support.kube.binaries import binaries
 from tests.support.kube.cluster import SYSTEM, Cluster, own_cluster
 from tests.support.rabbitmq import shared_node
@@ -28,6 +28,14 @@ def bare() -> Iterator[Cluster]:
         found.close()
 
 
+def served(cluster: Cluster) -> bool:
+    """A new kind is answered with 429 until its storage is there."""
+    try:
+        return cluster.api.find("scaledobjects", "default") is not None
+    except Refused:
+        return False
+
+
 @pytest.mark.timeout(180)
 def test_row_35_without_keda_one_replica_works_and_keda_is_found_when_it_comes(bare: Cluster) -> None:
     with bed(bare, shared_node()) as home:
@@ -36,7 +44,7 @@ def test_row_35_without_keda_one_replica_works_and_keda_is_found_when_it_comes(b
         assert states(status) == ("False", "True", "")
         assert home.deployment("scaled")["spec"]["replicas"] == 1
         bare.kubectl("apply", "--server-side", f"--filename={binaries()['keda-crds']}")
-        until(lambda: bare.api.find("scaledobjects", home.namespace), 30, 0.2, what="KEDA's kinds are served")
+        until(lambda: served(bare), 30, 0.2, what="KEDA's kinds are served")
         home.keda_says("scaled", within_s=75)
         home.reaches("scaled", "ScalingUp", "ScaledObjectReady")
         home.told("scaled", "Recovered")
@@ -76,6 +84,16 @@ def test_row_53_a_watch_that_is_told_410_lists_again(cluster: Cluster) -> None:
         home.make_failing(home.pods("listed")[0], "asya-runtime", {"waiting": {"reason": "CrashLoopBackOff"}}, 5)
         home.reaches("listed", "RuntimeError", within_s=40)
         assert not [request for request in home.proxy.record.requests if request.effect == "delete"]
+
+
+@pytest.mark.timeout(180)
+def test_row_36_a_keda_that_does_not_answer_is_an_error_after_a_minute(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
+        home.create("ignored", scaling={"enabled": True})
+        status = home.reaches("ignored", "Napping", "WaitingForKEDA")
+        assert states(status) == ("False", "True", "")
+        status = home.reaches("ignored", "ScalingError", "KEDANotResponding", within_s=80)
+        home.told("ignored", "ScalingError")
 
 
 def leads(controller: ControllerProcess) -> bool:

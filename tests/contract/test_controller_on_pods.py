@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.actors import POD, RUNTIME
 from tests.support.controller_bed import Bed, bed, condition, ready, states
-from tests.support.kube.api import JSON_PATCH
+from tests.support.kube.api import JSON_PATCH, MERGE
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
@@ -214,3 +214,133 @@ def test_row_43_the_kind_changes_without_a_gap(home: Bed) -> None:
     status = home.reaches("moving", "Running")
     assert status["workloadRef"]["kind"] == "StatefulSet"
     assert home.queue("moving") in home.queues()
+
+
+def scale(home: Bed, name: str, replicas: int) -> None:
+    """As an autoscaler does it."""
+    path = f"/apis/apps/v1/namespaces/{home.namespace}/deployments/{name}/scale"
+    home.api.ask("PATCH", path, {"spec": {"replicas": replicas}}, MERGE)
+
+
+def hold(home: Bed, pod: JSON, finalizers: list[str] | None) -> None:
+    """A pod that is deleted stays until nobody holds it: what a kubelet's grace looks like from here."""
+    home.api.patch("pods", home.namespace, pod["metadata"]["name"], {"metadata": {"finalizers": finalizers}})
+
+
+def scaled_actor(home: Bed, name: str, replicas: int) -> list[JSON]:
+    """An actor whose autoscaler has asked for so many pods, all of them ready."""
+    home.create(name, scaling={"enabled": True})
+    home.keda_says(name)
+    home.reaches(name, "Napping", "ScaledObjectReady")
+    scale(home, name, replicas)
+    home.make_ready(name, replicas)
+    home.reaches(name, "Running")
+    return home.has_pods(name, replicas)
+
+
+def test_row_06_scaled_to_zero_with_a_pod_still_going_is_napping(home: Bed) -> None:
+    (pod,) = scaled_actor(home, "emptied", 1)
+    hold(home, pod, ["test/hold"])
+    scale(home, "emptied", 0)
+    status = home.reaches("emptied", "Napping")
+    until(lambda: home.status("emptied")["totalReplicas"] == 1, 10, what="the pod is counted")
+    assert states(status) == ("True", "", "")
+    home.told("emptied", "ScaledToZero")
+    hold(home, pod, None)
+
+
+def test_row_09_pods_that_drain_after_a_scale_down_are_seen(home: Bed) -> None:
+    pods = scaled_actor(home, "shrinking", 5)
+    for pod in pods:
+        hold(home, pod, ["test/hold"])
+    scale(home, "shrinking", 3)
+    status = home.reaches("shrinking", "ScalingDown")
+    until(lambda: home.status("shrinking")["totalReplicas"] == 5, 10, what="those that go are counted")
+    assert states(status) == ("True", "", "")
+    assert home.status("shrinking")["lastScaleDirection"] == "down"
+    for pod in pods:
+        hold(home, pod, None)
+    home.reaches("shrinking", "Running")
+
+
+def test_row_10_a_pod_deleted_by_hand_is_no_scale_down(home: Bed) -> None:
+    home.create("replaced", workload={"replicas": 2})
+    home.make_ready("replaced", 2)
+    home.reaches("replaced", "Running")
+    pod = home.pods("replaced")[0]
+    hold(home, pod, ["test/hold"])
+    home.api.delete("pods", home.namespace, pod["metadata"]["name"])
+    home.make_ready("replaced", 2)
+    until(lambda: home.status("replaced")["totalReplicas"] == 3, 20, 0.1, what="both are counted")
+    until(lambda: home.status("replaced")["status"] == "Running", 20, 0.1)
+    assert states(home.status("replaced")) == ("True", "", "")
+    hold(home, pod, None)
+
+
+def test_row_11_a_shortage_has_a_beginning(home: Bed) -> None:
+    home.create("short", workload={"replicas": 5})
+    for pod in home.has_pods("short", 5)[:3]:
+        home.set_status(pod, ready(pod))
+    until(lambda: home.status("short").get("readyReplicas") == 3, 20, 0.1)
+    status = home.reaches("short", "ScalingUp")
+    assert status["shortSince"]
+    assert condition(status, "WorkloadReady")[0] == "Unknown"
+
+
+def test_row_23_old_restarts_are_forgiven(home: Bed) -> None:
+    home.create("veteran")
+    pod = home.has_pods("veteran", 1)[0]
+    status = ready(pod)
+    for container in status["containerStatuses"]:
+        container |= {
+            "restartCount": 6,
+            "lastState": ended(1),
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+        }
+    home.set_status(pod, status)
+    assert home.reaches("veteran", "Running")["failingPods"] == 0
+
+
+def test_row_42_another_manager_that_keeps_changing_our_image_is_told(home: Bed) -> None:
+    home.create("fought")
+    home.make_ready("fought", 1)
+    home.reaches("fought", "Running")
+
+    def ours() -> bool:
+        return str(home.deployment("fought")["spec"]["template"]["spec"]["containers"][0]["image"]).endswith(
+            "hello:1.0.0"
+        )
+
+    for number in range(4):
+        path = "/spec/template/spec/containers/0/image"
+        patch = [{"op": "replace", "path": path, "value": f"theirs:{number}"}]
+        home.api.patch("deployments", home.namespace, "fought", patch, kind=JSON_PATCH)
+        until(ours, 20, 0.1, what="it is taken back")
+    status = home.reaches("fought", "WorkloadError", "Contested")
+    assert "somebody else keeps changing fields of ours" in status["message"]
+    home.told("fought", "Contested")
+
+
+def test_row_50_children_of_an_earlier_actor_of_that_name_are_awaited(home: Bed) -> None:
+    labels = {"asya.sh/actor": "heir", "asya.sh/workload": "deployment"}
+    owner = {
+        "apiVersion": "asya.sh/v1alpha1",
+        "kind": "AsyncActor",
+        "name": "heir",
+        "uid": "00000000-0000-0000-0000-000000000000",
+    }
+    meta = {
+        "name": "heir",
+        "labels": labels,
+        "ownerReferences": [owner | {"controller": True}],
+        "finalizers": ["test/hold"],
+    }
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "old"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    home.api.create("deployments", home.namespace, {"metadata": meta, "spec": spec})
+    home.create("heir")
+    until(lambda: home.status("heir").get("status") == "Creating", 20, 0.1, what="it waits")
+    home.api.patch("deployments", home.namespace, "heir", {"metadata": {"finalizers": None}})
+    status = home.reaches("heir", "ScalingUp", within_s=60)
+    assert status["workloadRef"]["name"] == "heir"
+    assert home.deployment("heir")["metadata"]["ownerReferences"][0]["uid"] == home.actor("heir")["metadata"]["uid"]

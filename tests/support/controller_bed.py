@@ -274,3 +274,6 @@ def bed(
         document = {"transports": every, "sidecar": {"image": "asya-sidecar:test"}, **config}
         with running(proxy, (namespace,), document, environ) as controller:
             yield Bed(cluster, namespace, broker, vhost, controller, proxy)
+            if controller.process is not None and controller.process.poll() is None:
+                panics = controller.metric("controller_runtime_reconcile_panics_total")
+                assert panics == 0, controller.log()[-3000:]

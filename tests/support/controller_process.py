@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.console import ROOT
-from tests.support.guarded import free_port
 from tests.support.kube.cluster import SYSTEM, Cluster
 from tests.support.kube.proxy import ApiProxy
 from tests.support.rabbitmq import PASSWORD, USER, Broker
@@ -49,7 +48,8 @@ class ControllerProcess:
             self._write_kubeconfig(way)
         else:
             way.kubeconfig(self._folder)
-        self._probe_port, self._metrics_port = free_port(), free_port()
+        self._ports: list[int] = []
+        """Of probes and metrics, as the process chose them."""
         self._environ = {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(self._folder / "kubeconfig"),
@@ -61,8 +61,8 @@ class ControllerProcess:
             "ASYA_TRANSPORT_CREDENTIALS_PATH": str(self._folder / "transports"),
             "ASYA_WATCH_NAMESPACES": ",".join(namespaces),
             "ASYA_QUEUE_HEALTH_CHECK_INTERVAL": "5s",
-            "ASYA_PROBE_ADDR": f"127.0.0.1:{self._probe_port}",
-            "ASYA_METRICS_ADDR": f"127.0.0.1:{self._metrics_port}",
+            "ASYA_PROBE_ADDR": "127.0.0.1:0",
+            "ASYA_METRICS_ADDR": "127.0.0.1:0",
             **(environ or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -99,6 +99,8 @@ class ControllerProcess:
 
     def launch(self) -> None:
         """Start, without waiting."""
+        self._ports = []
+        self._log_begins = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as output:
             command = [sys.executable, "-m", "asya_controller"]
             self.process = subprocess.Popen(command, env=self._environ, stderr=output, stdout=output, cwd=self._folder)
@@ -113,10 +115,24 @@ class ControllerProcess:
         assert self.process is not None, "started before"
         assert self.process.poll() is None, self.log()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._probe_port}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(0)}/readyz", timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def _port(self, which: int) -> int:
+        """Of the probes (0) or the metrics (1). Chosen by the process: two that are started together never meet.
+
+        Raises:
+            ConnectionError: it has not said so yet.
+        """
+        if not self._ports:
+            for line in self.log()[self._log_begins :].splitlines():
+                if line.startswith("{") and '"ports"' in line and line.endswith("}"):
+                    self._ports = json.loads(line)["ports"]
+        if not self._ports:
+            raise ConnectionError("the controller does not listen yet")
+        return self._ports[which]
 
     @property
     def log_file(self) -> Path:
@@ -129,7 +145,7 @@ class ControllerProcess:
 
     def metric(self, series: str, **labels: str) -> float:
         """The sum of all series of that name that have these labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port(1)}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         found = (line.rpartition(" ") for line in lines if line.startswith((f"{series}{{", f"{series} ")))

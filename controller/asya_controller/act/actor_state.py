@@ -61,5 +61,7 @@ class ActorState:
     pods_gone_at: float | None = None
     heirs_since: float | None = None
     """Since when children of an earlier actor of this name are waited for."""
+    policy: str | None = ""
+    """The annotated deletion policy; empty until a pass has seen it."""
     complained: bool = False
     """The server refuses our own status or finalizer; said once."""

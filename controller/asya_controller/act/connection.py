@@ -7,6 +7,7 @@ its informer are not used (docs/architecture.md says why). Must not know what is
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import urllib3
 from kubernetes import client, config
@@ -20,7 +21,9 @@ class Connection:
     """A server and how to enter it. `namespace` is the controller's own, where its lease lives."""
 
     base: str
-    pool: urllib3.PoolManager
+    prefix: str
+    """Path under which the API lies; empty unless something stands in front of the server."""
+    pool: urllib3.HTTPConnectionPool
     namespace: str
     settings: client.Configuration
 
@@ -46,5 +49,7 @@ def connect(connections: int, kubeconfig: str | None = None, namespace: str | No
     # One connection for each watch and each worker: a pool that is too small makes one wait for another.
     settings.connection_pool_maxsize = connections
     settings.retries = urllib3.Retry(0)  # what is repeated, and when, is decided by those who ask
-    pool = client.ApiClient(settings).rest_client.pool_manager
-    return Connection(settings.host.rstrip("/"), pool, namespace or own, settings)
+    base = settings.host.rstrip("/")
+    # The pool of this one server: the manager above it looks for it anew at each request.
+    pool = client.ApiClient(settings).rest_client.pool_manager.connection_from_url(base)
+    return Connection(base, urlsplit(base).path, pool, namespace or own, settings)

@@ -101,6 +101,9 @@ class Desk:
             if asked is None or asked.wish != wish:
                 self._asked[actor] = asked = Asked(wish, read_only)
                 self._changed.notify()
+            if asked.read_only and not read_only:
+                asked.new = True  # what was only looked at may be made now
+                self._changed.notify()
             asked.read_only = read_only
             return asked.facts
 
@@ -127,16 +130,11 @@ class Desk:
     def remove(self, actor: Name, wish: Wish, only_empty: bool) -> Removal:
         """Ask for a removal, or see how it goes; the actor is woken when it is decided. `settled` forgets it."""
         with self._changed:
-            self._asked.pop(actor, None) if self._asks(actor, wish) else None
             removal = self._removals.get(wish.queue)
             if removal is None or removal.owner != wish.owner or removal.only_empty != only_empty:
                 removal = self._removals[wish.queue] = Removal(wish.queue, wish.owner, only_empty, actor)
                 self._changed.notify()
             return replace(removal)
-
-    def _asks(self, actor: Name, wish: Wish) -> bool:
-        asked = self._asked.get(actor)
-        return asked is not None and wish.queue.startswith(asked.wish.queue)
 
     def settled(self, queue: str) -> None:
         """The removal's result has been read."""

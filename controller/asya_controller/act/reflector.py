@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from asya_controller.act.api import Api
+from asya_controller.act.api import Api, Head
 from asya_controller.act.api_errors import ApiError, Gone, NoAnswer
 from asya_controller.act.kinds import Kind
 from asya_controller.act.reach import Reach
@@ -139,6 +139,12 @@ class Reflector:
         self.health.synced.set()
         return reached
 
+    def _knows(self, head: Head) -> bool:
+        """An echo of our own write."""
+        self.health.event_at = time.monotonic()
+        meta = head.object.metadata
+        return head.type == "MODIFIED" and self._store.has((meta.namespace, meta.name), int(meta.resourceVersion))
+
     def _watch(self, version: str) -> Iterator[str]:
         """Follow the changes; yields the version reached after each."""
         lasting = random.uniform(*LASTING_S)
@@ -150,6 +156,7 @@ class Reflector:
             SILENCE_S,
             lasting,
             self._reach.found,
+            self._knows,
             self._metadata_only,
         )
         for event, item in events:

@@ -68,6 +68,11 @@ class Store:
         """One object."""
         return self._objects.get(name)
 
+    def has(self, name: Name, version: int) -> bool:
+        """Whether this version of an object, or a later one, is known."""
+        kept = self._objects.get(name)
+        return kept is not None and kept.version >= version
+
     def of_actor(self, actor: Name) -> list[Kept]:
         """The objects filed under an actor."""
         with self._lock:

@@ -5,11 +5,12 @@ desired.py and plan.py. Knows Kubernetes' JSON shapes and nothing about actors.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 _SUFFIXES = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
@@ -49,7 +50,8 @@ def quantity(value: Any) -> str:
 
 def normal(value: Any, key: str = "") -> Any:
     """The normal form of `value`, which stands under `key`: nulls and meaningless empties gone, quantities by value."""
-    if isinstance(value, Mapping):
+    # Plain JSON types are asked for first: the abstract ones cost ten times as much, and this is the most frequent question of a pass.
+    if isinstance(value, (dict, Mapping)):
         if key in _QUANTITY_MAPS:
             return {str(name): quantity(item) for name, item in value.items() if item is not None}
         return {
@@ -57,7 +59,11 @@ def normal(value: Any, key: str = "") -> Any:
             for name, item in value.items()
             if not meaningless(below := normal(item, str(name)), str(name), key)
         }
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list):
+        return [normal(item) for item in value]
+    if isinstance(value, str | int | float | None):
+        return quantity(value) if key in _QUANTITY_FIELDS and value is not None else value
+    if isinstance(value, Sequence):
         return [normal(item) for item in value]
     return quantity(value) if key in _QUANTITY_FIELDS and value is not None else value
 
@@ -72,14 +78,13 @@ def meaningless(value: Any, key: str, parent: str) -> bool:
 
 def digest(value: Any) -> str:
     """16 hex digits that change exactly when the normal form of `value` does."""
-    text = json.dumps(normal(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(msgspec.json.encode(normal(value), order="sorted")).hexdigest()[:16]
 
 
 def contains(live: Any, wanted: Any, key: str = "") -> bool:
     """Whether every leaf of `wanted` is in `live`. Both in normal form; what others added to maps and keyed lists is ignored."""
-    if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and all(
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(
             name in live and contains(live[name], item, str(name)) for name, item in wanted.items()
         )
     if isinstance(wanted, list):

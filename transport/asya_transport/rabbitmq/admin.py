@@ -254,3 +254,5 @@ class RabbitmqAdmin:
     def close(self) -> None:
         """End the connection."""
         self._link.close()
+        if self._management is not None:
+            self._management.close()

@@ -6,13 +6,13 @@ Used by admin.py and provisioner.py where an address of it is given. Its figures
 from __future__ import annotations
 
 import base64
+import http.client
 import json
-import urllib.error
-import urllib.request
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from asya_transport.admin import AccessRefused, Counts, Unreachable
 
@@ -44,11 +44,24 @@ class Found:
 class Management:
     """One virtual host, read only."""
 
-    def __init__(self, url: str, username: str, password: str, vhost: str) -> None:
+    def __init__(self, url: str, username: str, password: str, vhost: str, tls: ssl.SSLContext | None = None) -> None:
+        """`tls` None: certificates are verified as everywhere on this machine."""
         self._url = url.rstrip("/")
         self._vhost = quote(vhost, safe="")
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}"}
+        parts = urlsplit(self._url)
+        self._prefix = parts.path
+        # One connection that is kept: a new one for each question costs more than the question.
+        self._connection = (
+            http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S, context=tls)
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+        )
+
+    def close(self) -> None:
+        """End the connection; the next question opens another."""
+        self._connection.close()
 
     def counts(self) -> dict[str, Counts]:
         """Of every queue.
@@ -85,20 +98,32 @@ class Management:
             return None
 
     def _get(self, path: str) -> Any:
-        request = urllib.request.Request(self._url + path, headers=self._headers)
+        place = f"the management interface of RabbitMQ at {self._url}"
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code == 404:
-                    raise _NotFound(path) from error
-                if error.code in (401, 403):
-                    place = f"the management interface of RabbitMQ at {self._url}"
-                    raise AccessRefused(f"{place} refuses the user or the password") from error
-                raise Unreachable(f"the management interface of RabbitMQ at {self._url}: {error}") from error
-        except (OSError, ValueError) as error:
-            raise Unreachable(f"the management interface of RabbitMQ at {self._url}: {error}") from error
+            status, text = self._ask(path)
+            if status == 200:
+                return json.loads(text)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise Unreachable(f"{place}: {error}") from error
+        if status == 404:
+            raise _NotFound(path)
+        if status in (401, 403):
+            raise AccessRefused(f"{place} refuses the user or the password")
+        raise Unreachable(f"{place}: it answers {status}")
+
+    def _ask(self, path: str) -> tuple[int, bytes]:
+        """One request on the kept connection; once more on a new one when the server has closed it in the meantime."""
+        for again in (self._connection.sock is not None, False):
+            try:
+                self._connection.request("GET", self._prefix + path, headers=self._headers)
+                answer = self._connection.getresponse()
+                return answer.status, answer.read()
+            except (ConnectionError, http.client.HTTPException):
+                self._connection.close()
+                if not again:
+                    raise
+        raise AssertionError("the second try returns or raises")
 
 
 class _NotFound(Exception):

@@ -21,7 +21,7 @@ from asya_transport.provision import Contents, Look, Wish
 from asya_transport.rabbitmq import topology
 from asya_transport.rabbitmq.address import RabbitmqAddress
 from asya_transport.rabbitmq.blocking import Blocking, Conflict, Missing
-from asya_transport.rabbitmq.connection import password_of
+from asya_transport.rabbitmq.connection import password_of, tls_context
 from asya_transport.rabbitmq.management import Found, Management
 
 T = TypeVar("T")
@@ -93,13 +93,17 @@ class RabbitmqProvisioner:
         link, self._link = self._link, None
         if link is not None:
             link.close()
+        if self._management is not None:
+            self._management.close()
 
     # one queue
 
     def _one(self, wish: Wish, read_only: bool, listed: Mapping[str, Found] | None) -> Look:
         dead = dead_letter_queue(wish.queue)
         try:
-            found, found_dead = (self._look_up(name, listed) for name in (wish.queue, dead))
+            found = self._look_up(wish.queue, listed)
+            # A new queue's dead letters are not looked for: declaring them tells whether they are there with other arguments.
+            found_dead = self._look_up(dead, listed) if found is not None or listed is not None else None
             if found is not None and found.owner not in (None, wish.owner):
                 return Look("QueueConflict", f"queue '{wish.queue}' belongs to {found.owner}")
             if read_only or not self._rules.auto_create:
@@ -261,7 +265,13 @@ class RabbitmqProvisioner:
         self._link = Blocking(address, "asya controller")
         self._tiers, self._tiers_made = address.delay_tiers, False
         if self._management_url is not None:
-            self._management = Management(self._management_url, address.username, password, address.vhost)
+            self._management = Management(
+                self._management_url,
+                address.username,
+                password,
+                address.vhost,
+                tls_context(address) if address.tls else None,
+            )
 
 
 def difference(queue: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

@@ -283,7 +283,7 @@ def test_row_51_the_queue_that_is_left_behind_keeps_its_messages(home: Bed) -> N
 
 
 def test_row_32_what_sqs_does_not_allow_is_found_before_it_is_asked(home: Bed) -> None:
-    name = "x" * 45
+    name = "x" * 60
     home.create(name, transport="cloud")
     status = home.reaches(name, "TransportError", "QueueNameInvalid")
     queue = f"{home.queue(name)}-dlq"

@@ -307,12 +307,11 @@ def test_row_42_another_manager_that_keeps_changing_our_image_is_told(home: Bed)
     home.reaches("fought", "Running")
 
     def ours() -> bool:
-        return str(home.deployment("fought")["spec"]["template"]["spec"]["containers"][0]["image"]).endswith(
-            "hello:1.0.0"
-        )
+        containers = home.deployment("fought")["spec"]["template"]["spec"]["containers"]
+        return bool(containers[1]["image"] == "asya-sidecar:test")
 
     for number in range(4):
-        path = "/spec/template/spec/containers/0/image"
+        path = "/spec/template/spec/containers/1/image"
         patch = [{"op": "replace", "path": path, "value": f"theirs:{number}"}]
         home.api.patch("deployments", home.namespace, "fought", patch, kind=JSON_PATCH)
         until(ours, 20, 0.1, what="it is taken back")

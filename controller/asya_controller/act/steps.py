@@ -66,7 +66,23 @@ class Steps:
         for refusal in foreign:
             state.held[refusal.kind] = Held(refusal, "", time.monotonic() + FOREIGN_EVERY_S)
             end.sooner(FOREIGN_EVERY_S)
-        return [step for step in steps if self._tried(step, name, world, state, end)]
+        return self._all_tried(steps, name, world, state, end)
+
+    def _all_tried(self, steps: tuple[Step, ...], name: Name, world: World, state: ActorState, end: End) -> list[Step]:
+        """Carry out what can be; one that fails does not stop the others, but for the apply behind a handover: without it we would let go
+        of a count that nobody else holds, and the API server would put its default of 1 there.
+        """
+        done: list[Step] = []
+        kept: set[str] = set()
+        for step in steps:
+            kind = str(step.object["kind"])
+            if kind in kept:
+                continue
+            if self._tried(step, name, world, state, end):
+                done.append(step)
+            elif step.verb == "handover":
+                kept.add(kind)
+        return done
 
     def _script_step(self, name: Name, world: World, steps: tuple[Step, ...]) -> Step | None:
         """The ConfigMap that pods mount, where it is missing; it comes first. With a new script a missing one is no loss."""

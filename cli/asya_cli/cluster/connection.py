@@ -11,7 +11,7 @@ from importlib.metadata import version
 from asya_cli.errors import Failure, ProblemsFound, Unreachable, UsageMistake
 from asya_controller.act.api import Api
 from asya_controller.act.api_errors import ApiError, NoAnswer
-from asya_controller.act.connection import NAMESPACE_FILE, Connection
+from asya_controller.act.connection import NAMESPACE_FILE, connection_of
 
 CONNECTIONS = 8
 
@@ -33,7 +33,6 @@ def reach(context: str | None, namespace: str | None) -> Cluster:
         Unreachable: there is no configuration, or it cannot be used.
         UsageMistake: the context does not exist.
     """
-    import urllib3
     from kubernetes import client, config
     from kubernetes.config.config_exception import ConfigException
 
@@ -55,10 +54,7 @@ def reach(context: str | None, namespace: str | None) -> Cluster:
             own = str(active["context"].get("namespace") or own)
     except ConfigException as error:
         raise Unreachable(f"no cluster to speak to: {error}; name one with KUBECONFIG or --context") from None
-    settings.connection_pool_maxsize = CONNECTIONS
-    settings.retries = urllib3.Retry(0)
-    pool = client.ApiClient(settings).rest_client.pool_manager
-    connection = Connection(settings.host.rstrip("/"), pool, namespace or own, settings)
+    connection = connection_of(settings, CONNECTIONS, namespace or own)
     return Cluster(Api(connection, lambda _code, _method: None), connection.base, connection.namespace, name)
 
 

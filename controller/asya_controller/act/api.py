@@ -134,7 +134,7 @@ class Api:
         silence_s: float,
         lasting_s: float,
         answered: Callable[[], None],
-        known: Callable[[Head], bool],
+        known: Callable[[Head], bool] = lambda _: False,
         metadata_only: bool = False,
     ) -> Iterator[tuple[str, Json]]:
         """(type, object) of every change after `version`, bookmarks included, until the server ends the stream. `answered` is called when

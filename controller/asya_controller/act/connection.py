@@ -46,10 +46,15 @@ def connect(connections: int, kubeconfig: str | None = None, namespace: str | No
         own = NAMESPACE_FILE.read_text().strip() or own
     else:
         config.load_kube_config(config_file=kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
+    return connection_of(settings, connections, namespace or own)
+
+
+def connection_of(settings: client.Configuration, connections: int, namespace: str) -> Connection:
+    """A connection by settings that are read already; also for the command, which may be told a context."""
     # One connection for each watch and each worker: a pool that is too small makes one wait for another.
     settings.connection_pool_maxsize = connections
     settings.retries = urllib3.Retry(0)  # what is repeated, and when, is decided by those who ask
     base = settings.host.rstrip("/")
     # The pool of this one server: the manager above it looks for it anew at each request.
     pool = client.ApiClient(settings).rest_client.pool_manager.connection_from_url(base)
-    return Connection(base, urlsplit(base).path, pool, namespace or own, settings)
+    return Connection(base, urlsplit(base).path, pool, namespace, settings)

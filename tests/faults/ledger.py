@@ -11,7 +11,6 @@ Lines (`what` and its members; times are wall clock seconds):
     unknown     id, why                                             nobody knows whether the broker has it; it is not sent again
     run         id, place, pod, begin, done                         a handler was called; `done`: its delivery was settled, else null
     fault       kind, pod (null: all), begin, until                 an interruption: see ONE_RUN for what a kind interrupts
-    killed      pod, role                                           a SIGKILL of the storm's own; its fault line follows
     ended       id, parent, reason, result, place                   found where routes end
     left        queue, count                                        not empty at the end
 
@@ -87,7 +86,6 @@ class Verdict:
     unexpected: list[str] = field(default_factory=list)
     """What nobody attempted, or what ended with another reason, parent or result than it had to; says which."""
     left: list[str] = field(default_factory=list)
-    kills: int = 0
     runs: int = 0
     extra_runs: int = 0
     allowed_runs: int = 0
@@ -107,9 +105,12 @@ class Verdict:
         lists = ("ok", "lost", "recovered", "absent", "duplicated", "unexpected")
         found = {"attempted": self.attempted, "accepted": self.accepted}
         found |= {name: value if isinstance(value := getattr(self, name), int) else len(value) for name in lists}
-        found |= {"kills": self.kills, "interruptions": sum(self.faults.values())}
-        found |= {"handler runs": self.runs, "additional runs": self.extra_runs, "unexplained": len(self.unexplained)}
-        return found | {"additional runs allowed": self.allowed_runs}
+        found |= {
+            "interruptions": sum(self.faults.values()),
+            "handler runs": self.runs,
+            "additional runs": self.extra_runs,
+        }
+        return found | {"additional runs allowed": self.allowed_runs, "unexplained": len(self.unexplained)}
 
     def troubles(self) -> list[str]:
         """A few lines for each thing that must not be."""
@@ -125,11 +126,9 @@ def check(lines: Iterable[Line], window: int = 64) -> Verdict:
     verdict = Verdict(attempted=len(by_what["attempted"]), accepted=len(by_what["accepted"]))
     verdict.kinds = Counter(line["kind"] for line in by_what["attempted"])
     verdict.faults = Counter(line["kind"] for line in by_what["fault"])
-    verdict.kills = len(by_what["killed"])
     verdict.left = [f"{line['count']} in {line['queue']}" for line in by_what["left"] if line["count"]]
     _check_ends(verdict, by_what)
-    parents = {end["id"]: end["parent"] for line in by_what["attempted"] for end in line["ends"] if end["parent"]}
-    _check_runs(verdict, by_what["run"], by_what["fault"], parents, window)
+    _check_runs(verdict, by_what["run"], by_what["fault"], window)
     return verdict
 
 
@@ -165,11 +164,13 @@ def _is_wrong(wanted: Line, end: Line, kind: str) -> str | None:
     return None
 
 
-def _check_runs(verdict: Verdict, runs: list[Line], faults: list[Line], parents: dict[str, str], window: int) -> None:
+def _check_runs(verdict: Verdict, runs: list[Line], faults: list[Line], window: int) -> None:
     interrupted = _interrupted(runs, faults)
+    parents = {}
     counts: Counter[tuple[str, str]] = Counter()
     for run in runs:
         counts[run["id"], run["place"]] += 1
+        parents[run["id"]] = run.get("parent")
     verdict.runs = sum(counts.values())
     verdict.extra_runs = sum(count - 1 for count in counts.values())
     places = {place for _, place in counts}
@@ -177,7 +178,7 @@ def _check_runs(verdict: Verdict, runs: list[Line], faults: list[Line], parents:
     deliveries = sum((everywhere if fault["pod"] is None else 1) * _reach(fault, window) for fault in faults)
     verdict.allowed_runs = deliveries * max(len(places), 1)
     for (name, place), count in counts.items():
-        allowed, ancestor = interrupted[name], parents.get(name)
+        allowed, ancestor = interrupted[name], parents[name]
         while ancestor is not None:
             allowed += interrupted[ancestor]
             ancestor = parents.get(ancestor)

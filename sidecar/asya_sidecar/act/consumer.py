@@ -110,7 +110,7 @@ class Consumer:
         self._window.received(len(delivery.body))
         if len(delivery.body) > LARGE_BODY_BYTES:
             self._apply_window()
-        if self._draining.is_set():
+        if self._draining.is_set() or self._is_call_slow():
             self._spawn(self._finish(job, RETURNED))
             return
         self._waiting.append(job)
@@ -151,13 +151,16 @@ class Consumer:
         while self._waiting:
             self._spawn(self._finish(self._waiting.popleft(), RETURNED))
 
+    def _is_call_slow(self) -> bool:
+        """A call takes longer than a second: what waits behind it, or arrives before the broker knows, is better off elsewhere."""
+        since = self._calling_since
+        return since is not None and not self._window.is_fixed and self._loop.time() >= since + SLOW_CALL_S
+
     def _check_slow(self) -> None:
-        """A call takes longer than a second: what waits behind it is better off elsewhere."""
         if self._calling_since is None or self._window.is_fixed:
             return
-        at = self._calling_since + SLOW_CALL_S
-        if self._loop.time() < at:
-            self._slow.ask(at)
+        if not self._is_call_slow():
+            self._slow.ask(self._calling_since + SLOW_CALL_S)
             return
         self._window.fall()
         self._apply_window()
@@ -243,11 +246,18 @@ class Consumer:
         """The call ran past its limit: publish, acknowledge, then the process ends and takes the runtime's rest with it."""
         self._transport.pause()
         self.drain()
+        end_by = self._loop.time() + LAST_ACT_S
         try:
-            async with asyncio.timeout(LAST_ACT_S):
+            async with asyncio.timeout_at(end_by):
                 await self._finish(job, decision)
         except TimeoutError:
             self._log.warning("not confirmed in time before the exit; the message comes again", **job.names())
+        try:
+            # A message sent on or given back, but not settled yet, would be there twice after the exit.
+            async with asyncio.timeout_at(end_by):
+                await self.settled()
+        except TimeoutError:
+            self._log.warning("not all is settled before the exit; it comes again", deliveries=len(self._jobs))
         error = decision.error
         self._on_exit(code, error.message if error is not None else "the call ran past its limit")
 

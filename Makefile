@@ -1,6 +1,6 @@
 # The one front door: names and order. What each does stands in the tool it calls.
 .DEFAULT_GOAL := help
-.PHONY: help setup hello check test mutants faults bench cluster-api generate clean
+.PHONY: help setup hello check test mutants faults storm bench cluster-api generate clean
 
 help:      ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -16,6 +16,8 @@ mutants: setup     ## plant bugs one at a time, each must be caught
 	@.venv/bin/python tools/mutants.py
 faults: setup     ## search for faults longer than a test may, and anew
 	@tools/faults
+storm: setup     ## 100,000 envelopes while everything is killed, the ledger as a table; an hour
+	@.venv/bin/python -m tests.faults.storm_main $(STORM)
 bench: setup     ## measure, write build/bench.json, print the table
 	@.venv/bin/python -m bench
 cluster-api: setup ## a Kubernetes control plane to work with by hand, until Ctrl-C

@@ -11,6 +11,7 @@ Lines (`what` and its members; times are wall clock seconds):
     unknown     id, why                                             nobody knows whether the broker has it; it is not sent again
     run         id, place, pod, begin, done                         a handler was called; `done`: its delivery was settled, else null
     fault       kind, pod (null: all), begin, until                 an interruption: see ONE_RUN for what a kind interrupts
+    killed      pod, role                                           a SIGKILL of the storm's own; its fault line follows
     ended       id, parent, reason, result, place                   found where routes end
     left        queue, count                                        not empty at the end
 
@@ -28,6 +29,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,7 @@ class Verdict:
     unexpected: list[str] = field(default_factory=list)
     """What nobody attempted, or what ended with another reason, parent or result than it had to; says which."""
     left: list[str] = field(default_factory=list)
+    kills: int = 0
     runs: int = 0
     extra_runs: int = 0
     allowed_runs: int = 0
@@ -105,12 +108,9 @@ class Verdict:
         lists = ("ok", "lost", "recovered", "absent", "duplicated", "unexpected")
         found = {"attempted": self.attempted, "accepted": self.accepted}
         found |= {name: value if isinstance(value := getattr(self, name), int) else len(value) for name in lists}
-        found |= {
-            "interruptions": sum(self.faults.values()),
-            "handler runs": self.runs,
-            "additional runs": self.extra_runs,
-        }
-        return found | {"additional runs allowed": self.allowed_runs, "unexplained": len(self.unexplained)}
+        found |= {"kills": self.kills, "interruptions": sum(self.faults.values())}
+        found |= {"handler runs": self.runs, "additional runs": self.extra_runs, "unexplained": len(self.unexplained)}
+        return found | {"additional runs allowed": self.allowed_runs}
 
     def troubles(self) -> list[str]:
         """A few lines for each thing that must not be."""
@@ -126,9 +126,11 @@ def check(lines: Iterable[Line], window: int = 64) -> Verdict:
     verdict = Verdict(attempted=len(by_what["attempted"]), accepted=len(by_what["accepted"]))
     verdict.kinds = Counter(line["kind"] for line in by_what["attempted"])
     verdict.faults = Counter(line["kind"] for line in by_what["fault"])
+    verdict.kills = len(by_what["killed"])
     verdict.left = [f"{line['count']} in {line['queue']}" for line in by_what["left"] if line["count"]]
     _check_ends(verdict, by_what)
-    _check_runs(verdict, by_what["run"], by_what["fault"], window)
+    parents = {end["id"]: end["parent"] for line in by_what["attempted"] for end in line["ends"] if end["parent"]}
+    _check_runs(verdict, by_what["run"], by_what["fault"], parents, window)
     return verdict
 
 
@@ -164,13 +166,11 @@ def _is_wrong(wanted: Line, end: Line, kind: str) -> str | None:
     return None
 
 
-def _check_runs(verdict: Verdict, runs: list[Line], faults: list[Line], window: int) -> None:
+def _check_runs(verdict: Verdict, runs: list[Line], faults: list[Line], parents: dict[str, str], window: int) -> None:
     interrupted = _interrupted(runs, faults)
-    parents = {}
     counts: Counter[tuple[str, str]] = Counter()
     for run in runs:
         counts[run["id"], run["place"]] += 1
-        parents[run["id"]] = run.get("parent")
     verdict.runs = sum(counts.values())
     verdict.extra_runs = sum(count - 1 for count in counts.values())
     places = {place for _, place in counts}
@@ -178,7 +178,7 @@ def _check_runs(verdict: Verdict, runs: list[Line], faults: list[Line], window: 
     deliveries = sum((everywhere if fault["pod"] is None else 1) * _reach(fault, window) for fault in faults)
     verdict.allowed_runs = deliveries * max(len(places), 1)
     for (name, place), count in counts.items():
-        allowed, ancestor = interrupted[name], parents[name]
+        allowed, ancestor = interrupted[name], parents.get(name)
         while ancestor is not None:
             allowed += interrupted[ancestor]
             ancestor = parents.get(ancestor)
@@ -202,16 +202,22 @@ def _interrupted(runs: list[Line], faults: list[Line]) -> Counter[str]:
         begins = [run["begin"] for run in own]
         open_runs: list[Line] = []
         read_to = 0
-        for fault in sorted((f for f in faults if f["pod"] in (None, pod)), key=lambda fault: float(fault["until"])):
+        met = sorted(
+            (fault for fault in faults if fault["pod"] in (None, pod)), key=lambda fault: float(fault["until"])
+        )
+        # Interruptions overlap: a run may be over before one that ends early and still belong to one that began before.
+        earliest = list(accumulate((fault["begin"] for fault in reversed(met)), min))[::-1]
+        for fault, needed_since in zip(met, earliest, strict=True):
             upto = bisect.bisect_right(begins, fault["until"])
-            open_runs += own[read_to:upto]
+            open_runs = [
+                run for run in open_runs + own[read_to:upto] if run["done"] is None or run["done"] >= needed_since
+            ]
             read_to = upto
-            # A run that is over was not interrupted; its settlement is all that can end it.
-            open_runs = [run for run in open_runs if run["done"] is None or run["done"] >= fault["begin"]]
+            hit = [run for run in open_runs if run["done"] is None or run["done"] >= fault["begin"]]
             if fault["kind"] in ONE_RUN:
-                found.update([own[upto - 1]["id"]] if upto and own[upto - 1] in open_runs[-1:] else [])
+                found.update(run["id"] for run in hit[-1:] if run is own[upto - 1])
                 continue
-            found.update(run["id"] for run in open_runs)
+            found.update(run["id"] for run in hit)
             # Nothing that was in hand survives this one: an unsettled run is handed out again, as a run of its own.
             open_runs = [run for run in open_runs if run["done"] is not None]
     return found

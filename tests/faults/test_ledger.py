@@ -30,10 +30,8 @@ def ended(name: str, parent: str | None = None, **members: Any) -> Line:
     return line | members
 
 
-def ran(
-    name: str, begin: float, done: float | None, place: str = "a 1", pod: str = "a-0", parent: str | None = None
-) -> Line:
-    return {"what": "run", "id": name, "parent": parent, "place": place, "pod": pod, "begin": begin, "done": done}
+def ran(name: str, begin: float, done: float | None, place: str = "a 1", pod: str = "a-0") -> Line:
+    return {"what": "run", "id": name, "place": place, "pod": pod, "begin": begin, "done": done}
 
 
 def fault(kind: str, at: float, pod: str | None = "a-0", until: float | None = None) -> Line:
@@ -148,12 +146,20 @@ def test_a_run_that_a_crash_ended_is_not_interrupted_again_by_the_next() -> None
     assert check([*runs, fault("sidecar", 2.0), fault("sidecar", 3.0)]).unexplained
 
 
+def test_interruptions_that_overlap_are_told_apart() -> None:
+    runs = [ran("e", 1.0, 1.5), ran("e", 9.0, 9.1)]
+    within = fault("sidecar", 3.0)
+    assert not check([*runs, fault("broker killed", 1.2, None, 8.0), within]).unexplained
+    assert check([*runs, fault("broker killed", 2.0, None, 8.0), within]).unexplained
+
+
 def test_copies_made_upstream_are_excused_downstream_and_in_children() -> None:
+    sent = [attempted("e", "c"), accepted("e"), ended("e"), ended("c", "e")]
     upstream = [ran("e", 1.0, None), ran("e", 3.0, 3.1), fault("sidecar", 2.0)]
     downstream = [ran("e", 4.0, 4.1, "b 1", "b-0"), ran("e", 4.2, 4.3, "b 1", "b-0")]
-    children = [ran("c", 4.0, 4.1, "b 1", "b-0", "e"), ran("c", 4.2, 4.3, "b 1", "b-0", "e")]
-    assert not check([*upstream, *downstream, *children]).unexplained
-    assert len(check([*downstream, *children]).unexplained) == 2
+    children = [ran("c", 5.0, 5.1, "x-sink", "x-sink"), ran("c", 5.2, 5.3, "x-sink", "x-sink")]
+    assert check([*sent, *upstream, *downstream, *children]).ok_in_all
+    assert len(check([*sent, *downstream, *children]).unexplained) == 2
 
 
 def test_the_additional_runs_are_bounded_by_interruptions_window_and_places() -> None:

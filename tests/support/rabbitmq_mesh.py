@@ -58,7 +58,7 @@ class RabbitmqMesh(Mesh):
         self.vhost = vhost
         self.calls_path = folder / "calls"
         self.calls_path.touch()
-        self.address = broker.address(vhost, delay_tiers=tuple((text, _seconds(text)) for text in TIERS.split(",")))
+        self.address = broker.address(vhost, delay_tiers=tiers_of(TIERS))
         self.admin = RabbitmqAdmin(self.address, management_url=broker.management_url)
         self._processes = []
         self._taken: dict[str, list[Stored]] = {}
@@ -121,6 +121,11 @@ class RabbitmqMesh(Mesh):
         """Nothing is queued there and nobody holds anything of it."""
         found = self.admin.counts(self.queue(actor))
         return found.queued == 0 and not found.processing
+
+
+def tiers_of(text: str) -> tuple[tuple[str, float], ...]:
+    """As an address wants them: each name with its seconds."""
+    return tuple((name, _seconds(name)) for name in text.split(","))
 
 
 def _seconds(text: str) -> float:

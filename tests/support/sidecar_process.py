@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Sidecar(Process):
     def __init__(self, log: Path, env: Mapping[str, str]) -> None:
         super().__init__([sys.executable, "-m", "asya_sidecar"], env, log)
 
-    @property
+    @cached_property
     def address(self) -> str:
         """Where it answers HTTP, as its log says."""
         return str(until(self._address, 20, what="address of the sidecar's status server"))

@@ -236,7 +236,12 @@ def run(scale: Scale, ledger_path: Path) -> Report:
             ledger.close()
         told = _secrets_told(folder, own)
         report = Report(
-            scale, check(read(ledger_path), scale.window), time.monotonic() - began, drained_s, mesh.rss_mb, told
+            scale,
+            check(read(ledger_path), scale.window, unstarted_seen=False),
+            time.monotonic() - began,
+            drained_s,
+            mesh.rss_mb,
+            told,
         )
         if report.troubles():
             shutil.copytree(folder, ledger_path.with_name("storm-failed"), dirs_exist_ok=True, ignore=_no_sockets)

@@ -153,6 +153,21 @@ def test_interruptions_that_overlap_are_told_apart() -> None:
     assert check([*runs, fault("broker killed", 2.0, None, 8.0), within]).unexplained
 
 
+def test_what_was_perhaps_given_back_is_told_apart_where_nobody_sees_it() -> None:
+    runs = [ran("e", 5.0, 5.1, "b 1", "b-0"), ran("e", 9.0, 9.1, "b 1", "b-1"), ran("e", 9.5, 9.6, "x-sink", "x-sink")]
+    before, meanwhile = ran("e", 1.0, 1.1), fault("sidecar", 6.0, "b-1")
+    verdict = check([before, *runs, meanwhile], unstarted_seen=False)
+    assert (verdict.given_back, verdict.unexplained, verdict.ok_in_all) == (["e"], [], True)
+    assert check([before, *runs, meanwhile]).unexplained, "the exact world has no such excuse"
+    for other in (
+        fault("sidecar", 6.0, "c-1"),
+        fault("runtime", 6.0, "b-1"),
+        fault("sidecar", 0.5, "b-1"),
+        fault("sidecar", 9.5, "b-1"),
+    ):
+        assert check([before, *runs, other], unstarted_seen=False).unexplained
+
+
 def test_copies_made_upstream_are_excused_downstream_and_in_children() -> None:
     sent = [attempted("e", "c"), accepted("e"), ended("e"), ended("c", "e")]
     upstream = [ran("e", 1.0, None), ran("e", 3.0, 3.1), fault("sidecar", 2.0)]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pika
 import pika.exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from tests.faults.ledger import Ledger
 from tests.faults.storm_plan import Planned
@@ -92,7 +93,7 @@ class Publisher(threading.Thread):
                         self._publish(channel, next(self._plan))
                     else:
                         connection.sleep(PAUSE_S)  # serves heartbeats meanwhile
-        except (pika.exceptions.AMQPError, OSError):
+        except (pika.exceptions.AMQPError, AMQPConnectorException, OSError):
             self.over.wait(PAUSE_S)
 
     def _publish(self, channel: pika.adapters.blocking_connection.BlockingChannel, one: Planned) -> None:

@@ -23,9 +23,9 @@ def seconds_to_exit(sidecar: Sidecar, within_s: float = 15.0) -> float:
 def test_row_38_a_fast_handler_gets_the_largest_window_and_nothing_is_lost() -> None:
     count = 5000
     with rabbitmq_mesh() as own:
-        own.send_all(envelope({"do": "sleep", "s": 0.001}, id=f"e-{number}") for number in range(count))
-        sidecar, _ = own.pair()
-        until(lambda: sidecar.metric("prefetch") == 64, 30, what="the window has grown")
+        own.send_all(envelope({"s": 0.001}, id=f"e-{number}") for number in range(count))
+        sidecar, _ = own.pair("nap")
+        until(lambda: sidecar.metric("prefetch") == 64, 30, 0.1, what="the window has grown")
         until(lambda: own.counts("b").queued == count, 60, 0.2, what="all are through")
         assert len({found["id"] for found in own.at("b", 2 * count)}) == count
         until(own.is_gone, what="the own queue is empty")
@@ -43,16 +43,16 @@ def test_row_38_a_slow_handler_keeps_one_in_hand() -> None:
 @pytest.mark.alone
 def test_row_39_what_waits_behind_a_slow_call_is_run_elsewhere() -> None:
     with rabbitmq_mesh() as own:
-        slow, _ = own.pair()
+        slow, _ = own.pair("nap")
         own.send_all(envelope({"n": number}, id=f"fast-{number}") for number in range(200))
-        until(lambda: slow.metric("prefetch") == 64, 20, what="the window has grown")
-        until(lambda: own.counts("b").queued == 200, 20, what="the fast ones are through")
-        calls = [{"do": "sleep", "s": 10}, *({"n": number} for number in range(63))]
+        until(lambda: slow.metric("prefetch") == 64, 20, 0.1, what="the window has grown")
+        until(lambda: own.counts("b").queued == 200, 20, 0.1, what="the fast ones are through")
+        calls = [{"s": 10}, *({"n": number} for number in range(63))]
         own.send_all(envelope(payload, id=f"e-{index}") for index, payload in enumerate(calls))
         until(lambda: slow.metric("active_messages") == 1, 5, what="those behind are returned")
         assert slow.metric("prefetch") == 1
-        own.pair(pod="other")
-        until(lambda: own.counts("b").queued == 263, 8, what="the others are through while the slow call runs")
+        own.pair("nap", pod="other")
+        until(lambda: own.counts("b").queued == 263, 8, 0.1, what="the others are through while the slow call runs")
         own.arrived_one("b", "e-0")
         assert set(Counter(found["id"] for found in own.at("b")).values()) == {1}
 

@@ -157,3 +157,10 @@ def store_status(message):
 def echo(payload):
     """Costs nothing, not even a note."""
     return payload
+
+
+def nap(payload):
+    """Takes as long as the payload says and nothing more, no note."""
+    if "s" in payload:
+        time.sleep(payload["s"])
+    return payload

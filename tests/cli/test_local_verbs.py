@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from ruamel.yaml import YAML
 
+from tests.support.asya_command import asya
 from tests.support.local_mesh import LocalMesh, local_mesh
 from tests.support.wait import until
 
@@ -248,11 +249,11 @@ def test_graph_as_svg_is_well_formed(mesh: LocalMesh) -> None:
 @pytest.mark.parametrize(
     "arguments", [["get"], ["explain", "a"], ["send", "a", "--payload", "1"], ["trace", "a"], ["graph"]]
 )
-def test_without_a_mesh_a_verb_exits_3_and_names_asya_up(mesh: LocalMesh, tmp_path: Path, arguments: list[str]) -> None:
-    done = mesh.asya(*arguments, cwd=tmp_path)
+def test_without_a_mesh_and_a_cluster_a_verb_exits_3_and_names_asya_up(tmp_path: Path, arguments: list[str]) -> None:
+    done = asya(*arguments, cwd=tmp_path, environ={"KUBECONFIG": str(tmp_path / "none"), "HOME": str(tmp_path)})
     assert done.returncode == 3
     assert "asya up" in done.stderr
 
 
 def test_version_prints_the_version_of_the_client(mesh: LocalMesh) -> None:
-    assert json.loads(mesh.asya("version", "-o", "json").stdout)["crd"] == "asya.sh/v1alpha1"
+    assert json.loads(mesh.asya("version", "--client", "-o", "json").stdout)["crd"] == "asya.sh/v1alpha1"

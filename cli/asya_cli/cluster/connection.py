@@ -53,7 +53,9 @@ def reach(context: str | None, namespace: str | None) -> Cluster:
             name = str(active["name"])
             own = str(active["context"].get("namespace") or own)
     except ConfigException as error:
-        raise Unreachable(f"no cluster to speak to: {error}; name one with KUBECONFIG or --context") from None
+        raise Unreachable(
+            f"no cluster to speak to: {str(error).rstrip('.')}; name one with KUBECONFIG or --context"
+        ) from None
     connection = connection_of(settings, CONNECTIONS, namespace or own)
     return Cluster(Api(connection, lambda _code, _method: None), connection.base, connection.namespace, name)
 

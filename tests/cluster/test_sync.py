@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.support.asya_command import asya
 from tests.support.console import ROOT
 from tests.support.kube.binaries import binaries
 from tests.support.kube.cluster import Cluster
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import until
 
 ACTOR = """\
@@ -293,6 +295,23 @@ def test_kubectl_and_we_do_not_touch_the_set_of_the_other(
 # --- following --------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def through_a_proxy(cluster: Cluster, folder: Path) -> Iterator[tuple[TcpProxy, Path]]:
+    """A way to the API server that can be closed, and the kubeconfig that takes it."""
+    view = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json").stdout)
+    place = view["clusters"][0]["cluster"]
+    server = urlsplit(place["server"])
+    assert server.hostname is not None
+    proxy = TcpProxy(server.hostname, server.port or 443)
+    place |= {"server": f"https://127.0.0.1:{proxy.port}", "tls-server-name": server.hostname}
+    kubeconfig = folder / "through-proxy"
+    kubeconfig.write_text(json.dumps(view))
+    try:
+        yield proxy, kubeconfig
+    finally:
+        proxy.stop()
+
+
 class Following:
     """`asya sync --watch` as a process; its lines are in files."""
 
@@ -312,8 +331,8 @@ class Following:
 
 
 @contextmanager
-def following(cluster: Cluster, namespace: str, folder: Path, *arguments: str) -> Iterator[Following]:
-    found = Following(folder, {"KUBECONFIG": str(cluster.kubeconfig)}, *arguments, "--namespace", namespace)
+def following(kubeconfig: Path, namespace: str, folder: Path, *arguments: str) -> Iterator[Following]:
+    found = Following(folder, {"KUBECONFIG": str(kubeconfig)}, *arguments, "--namespace", namespace)
     try:
         yield found
     finally:
@@ -324,7 +343,7 @@ def following(cluster: Cluster, namespace: str, folder: Path, *arguments: str) -
 def test_watching_applies_what_changes_and_waits_while_a_file_is_broken(
     cluster: Cluster, state: State, source: Path, tmp_path: Path
 ) -> None:
-    with following(cluster, state.namespace, tmp_path, str(source), "--prune") as sync:
+    with following(cluster.kubeconfig, state.namespace, tmp_path, str(source), "--prune") as sync:
         sync.says("in step with sha256:")
         assert state.names() == ["a", "b"]
         write(source, "a", tag="2")
@@ -345,9 +364,27 @@ def test_watching_sees_a_link_that_is_swapped(cluster: Cluster, state: State, tm
         (tmp_path / "worktrees" / tag).mkdir(parents=True)
         write(tmp_path / "worktrees" / tag / "actors", "a", tag=tag)
     (tmp_path / "current").symlink_to("worktrees/1")
-    with following(cluster, state.namespace, tmp_path, str(tmp_path / "current" / "actors")) as sync:
+    with following(cluster.kubeconfig, state.namespace, tmp_path, str(tmp_path / "current" / "actors")) as sync:
         sync.says("asyncactor.asya.sh/a created")
         (tmp_path / "next").symlink_to("worktrees/2")
         (tmp_path / "next").replace(tmp_path / "current")
+        sync.says("asyncactor.asya.sh/a configured")
+        assert state.image("a").endswith(":2")
+
+
+def test_watching_outlives_an_absent_api_server_and_then_applies(
+    cluster: Cluster, state: State, source: Path, tmp_path: Path
+) -> None:
+    with (
+        through_a_proxy(cluster, tmp_path) as (proxy, kubeconfig),
+        following(kubeconfig, state.namespace, tmp_path, str(source), "--prune") as sync,
+    ):
+        sync.says("in step with sha256:")
+        before = state.versions()
+        proxy.stop()
+        write(source, "a", tag="2")
+        sync.says("trying again")
+        assert state.versions() == before
+        proxy.begin()
         sync.says("asyncactor.asya.sh/a configured")
         assert state.image("a").endswith(":2")

@@ -346,6 +346,17 @@ def test_the_plugin_is_the_same_command(cluster: Cluster, namespace: str) -> Non
     assert (done.returncode, rows(done.stdout)[1][0]) == (0, "hello"), done.stderr
 
 
+@pytest.mark.parametrize("verb", ["get", "doctor", "sync"])
+def test_credentials_that_are_not_accepted_exit_3(cluster: Cluster, tmp_path: Path, verb: str) -> None:
+    view = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json").stdout)
+    view["users"][0]["user"] = {"token": "not-this-one"}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(view))
+    done = asya(verb, *([HELLO] if verb == "sync" else []), environ={"KUBECONFIG": str(kubeconfig)})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "does not accept the credentials of context" in done.stderr
+
+
 def test_a_context_nobody_has_is_named_with_those_there_are(cluster: Cluster) -> None:
     done = asya("get", "--context", "nowhere", environ={"KUBECONFIG": str(cluster.kubeconfig)})
     assert done.returncode == 2

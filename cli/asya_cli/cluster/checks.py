@@ -59,7 +59,7 @@ def examine(cluster: Cluster) -> Iterator[Finding]:
     """Every finding, in the order in which one would mend them.
 
     Raises:
-        NoAnswer: the cluster cannot be reached.
+        ApiError: the cluster cannot be reached, or does not accept the credentials.
     """
     patient = Patient(cluster)
     for look in LOOKS:
@@ -68,6 +68,8 @@ def examine(cluster: Cluster) -> Iterator[Finding]:
         except NoAnswer:
             raise
         except ApiError as error:
+            if error.code == 401:
+                raise  # nothing else can be looked at either
             subject = (look.__doc__ or "").partition(":")[0]
             yield Finding(
                 subject, "warning", f"cannot be looked at: {error.message}", "ask with an account that may read it"

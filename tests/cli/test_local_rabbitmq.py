@@ -18,12 +18,19 @@ import pytest
 from asya_transport.port import Outcome
 from tests.support.console import ROOT, check, copy_of_the_repository, steps
 from tests.support.local_mesh import ASYA, LocalMesh, environment, local_mesh
-from tests.support.rabbitmq import Node, node, shared_node
+from tests.support.rabbitmq import Node, free_port, node, shared_node
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(180)
 
 EXAMPLES = sorted(path.name for path in (ROOT / "gitops" / "examples").iterdir())
+CERTIFICATES = ROOT / "tests" / "support" / "tls"
+TLS_PORT = free_port()
+TLS = """\
+listeners.ssl.1 = 127.0.0.1:{port}
+ssl_options.certfile = {folder}/localhost.pem
+ssl_options.keyfile = {folder}/localhost-key.pem
+"""
 SAME = "def f(payload):\n    return payload\n"
 SCALED = "  scaling: {enabled: true, minReplicas: 0, maxReplicas: 2, cooldownPeriod: 1, queueLength: 5}\n"
 
@@ -311,10 +318,8 @@ def test_a_broker_that_cannot_be_used_is_one_sentence_with_the_next_step_and_exi
     for url, words in cases:
         code, text = refused(mesh, f"rabbitmq={url}")
         assert (code, words in text) == (3, True), text
-        detached = mesh.asya("up", ".", "--detach", "--transport", f"rabbitmq={url}")
-        assert (detached.returncode, detached.stderr) == (code, text)
-        if "none" in url:
-            break  # the rest differs in nothing but the sentence
+    detached = mesh.asya("up", ".", "--detach", "--transport", f"rabbitmq={url}")
+    assert (detached.returncode, detached.stderr) == (code, text)
     assert mesh.state == {}
 
 
@@ -323,8 +328,30 @@ def test_a_broker_that_cannot_be_used_is_one_sentence_with_the_next_step_and_exi
 
 @pytest.fixture(scope="module")
 def own_node() -> Iterator[Node]:
-    with node() as found:
+    """One that may be killed and frozen, and that speaks TLS as well."""
+    with node(TLS.format(port=TLS_PORT, folder=CERTIFICATES)) as found:
         yield found
+
+
+def test_tls_verifies_the_broker_and_is_used_by_every_process(own_node: Node, mesh: LocalMesh) -> None:
+    mesh.actor("a", "same.f")
+    with own_node.vhost_url() as plain:
+        vhost = plain.rpartition("/")[2]
+        mesh.transport = ("--transport", f"rabbitmq=amqps://guest:guest@localhost:{TLS_PORT}/{vhost}")
+        untrusted = mesh.asya("up", ".", *mesh.transport)
+        assert untrusted.returncode == 3
+        assert "certificate verify failed" in untrusted.stderr
+        done = subprocess.run(
+            [ASYA, "up", ".", "--detach", *mesh.transport],
+            cwd=mesh.folder, capture_output=True, text=True, timeout=60,
+            env=environment() | {"ASYA_RABBITMQ_TLS_CA_FILE": str(CERTIFICATES / "localhost.pem")},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        sent = mesh.asya("send", "a", "--payload", "1", "--follow")
+        assert (sent.returncode, sent.stdout) == (0, "1\n")
+        protocols = until(lambda: own_node.ask("GET", f"vhosts/{vhost}/connections"), what="connections are listed")
+        assert {found["ssl"] for found in protocols} == {True}
+        mesh.asya("down")
 
 
 def test_a_broker_that_goes_away_is_a_transport_error_and_all_goes_on_when_it_is_back(

@@ -45,6 +45,23 @@ def test_the_option_python_replaces_a_missing_interpreter(mesh: LocalMesh) -> No
     assert mesh.result("e-1") == 1
 
 
+def test_two_actors_with_one_queue_name_do_not_share_it_and_the_second_begins_when_the_first_is_gone(
+    mesh: LocalMesh,
+) -> None:
+    files = []
+    for name, namespace in (("b-c", "a"), ("c", "a-b")):
+        file = mesh.actor(name, "same.f")
+        file.write_text(file.read_text().replace("metadata:\n", f"metadata:\n  namespace: {namespace}\n"))
+        files.append(file)
+    mesh.up(wait_for=None)
+    mesh.becomes("b-c", "Running")
+    mesh.becomes("c", "TransportError")
+    assert "queue 'asya-a-b-c' belongs to a/b-c" in mesh.entry("c")["document"]["status"]["message"]
+    assert mesh.processes_of("c") == []
+    files[0].unlink()
+    mesh.becomes("c", "Running")
+
+
 def test_a_missing_value_names_actor_container_and_variable_and_env_mends_it(mesh: LocalMesh) -> None:
     mesh.handler("key", "import os\n\n\ndef f(payload):\n    return os.environ['API_KEY']\n")
     file = mesh.actor("a", "key.f")

@@ -144,7 +144,9 @@ class Actor:
             }
         counts = self.counts
         queue = None
-        if trouble:
+        if self.planned.conflict:
+            queue = QueueFacts(reason="QueueConflict", message=self.planned.conflict)
+        elif trouble:
             queue = QueueFacts(reason=trouble.reason, message=trouble.sentence)
         elif counts is not None:
             queue = QueueFacts(queued=counts.queued, processing=counts.processing, dead=self.dead)

@@ -113,8 +113,11 @@ class Mesh:
         labels = labels_of(everything)
         for key in [key for key in self._actors if key not in everything]:
             self._remove(key)
-        for key, source in everything.items():
-            self._apply(planned(source, labels[key], config, self._settings), config)
+        owners: dict[str, Key] = {}
+        for key in sorted(everything, key=lambda key: key not in self._actors):  # who has a queue keeps it
+            plan = planned(everything[key], labels[key], config, self._settings)
+            owner = owners.setdefault(plan.desired.queue, key) if plan.desired is not None else key
+            self._apply(plan if owner == key else plan.without_queue(owner), config)
         self._observer.hurry()
 
     def _with_end_actors(self, sources: Sequence[Source]) -> dict[Key, Source]:

@@ -18,6 +18,7 @@ from asya_cli.local.probe import runtime_busy
 from asya_cli.local.queues import MeshQueues, Trouble, dead_letters
 from asya_cli.local.tail import Line, Tail
 from asya_cli.local.tasks import happens
+from asya_transport.admin import Counts
 
 # The broker is looked at this often; a sleeping actor is woken by its queue's bell, not by this.
 PULSE_S = 0.25
@@ -49,6 +50,7 @@ class Observer:
         self._logs_at = 0.0
         self._news = False
         self._trouble: Trouble | None = None
+        self._counts: Mapping[str, Counts] = {}
         self._started_at = datetime.now(UTC)
 
     def touch(self, key: Key) -> None:
@@ -89,12 +91,15 @@ class Observer:
             self._display.note(self._trouble.sentence if self._trouble else "the broker can be used again")
             for key in self._actors:
                 self.touch(key)
-        if counts is None:
+        self._counts = self._counts if counts is None else counts
+        with_queue = [(key, actor, actor.queue) for key, actor in self._actors.items() if actor.queue is not None]
+        # An actor may get a queue that has been there all the time: nothing changes, and yet it has not been counted.
+        if counts is None and not any(actor.counts is None and queue in self._counts for _, actor, queue in with_queue):
             return False
-        for key, actor in self._actors.items():
-            if actor.queue is not None and self._queues.has(actor.queue):
+        for key, actor, queue in with_queue:
+            if self._queues.has(queue):
                 actor.workload.begin()
-            if actor.queue is not None and actor.count(counts.get(actor.queue), counts.get(dead_letters(actor.queue))):
+            if actor.count(self._counts.get(queue), self._counts.get(dead_letters(queue))):
                 self._passed(key)
         return True
 

@@ -8,7 +8,7 @@ import copy
 import socket
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,14 @@ class Planned:
     handler: str
     handler_line: int = field(compare=False)  # moves with every edit above it, which changes nothing
     notes: tuple[str, ...]
+    conflict: str = ""
+    """Why its queue is not its own: it belongs to another actor of this mesh."""
+
+    def without_queue(self, owner: Key) -> "Planned":
+        """The same actor when `owner` has its queue already: it runs nothing (contract: controller, Ownership)."""
+        assert self.desired is not None, "it has a queue that another one has"
+        text = f"queue '{self.desired.queue}' belongs to {'/'.join(owner)}"
+        return replace(self, desired=None, recipe=None, scaling=None, replicas=0, conflict=text)
 
     @property
     def version(self) -> tuple[object, ...]:

@@ -145,6 +145,30 @@ def test_trouble_has_the_controllers_name(error: TransportError, reason: str) ->
     assert Trouble.of(error) == Trouble(reason, "x")
 
 
+class Faulty(SqliteAdmin):
+    """With a mistake in it."""
+
+    def counts(self, queue: str) -> Counts:
+        raise ZeroDivisionError(queue)
+
+
+def test_a_fault_of_our_own_in_the_thread_is_raised_on_the_loop(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        admin = Faulty(tmp_path / "mesh.db")
+        queues = PolledQueues(admin, Made(tmp_path / "queues.json", "here"), "b", lambda: None, lambda _note: None)
+        queues.begin()
+        queues.declare("q")
+        try:
+            while queues.count() is None:
+                await asyncio.sleep(0.01)
+        finally:
+            queues.close()
+            admin.close()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(scenario())
+
+
 class Stuck(SqliteAdmin):
     """A broker that answers nothing until it is told to."""
 

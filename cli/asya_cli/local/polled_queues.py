@@ -190,6 +190,7 @@ class PolledQueues:
         self._seen_at = self._loop.time()
         self._wake = threading.Event()
         self._closing = False
+        self._fault: Exception | None = None
         # A daemon: a broker that answers nothing must not keep `asya up` from ending.
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
@@ -220,7 +221,13 @@ class PolledQueues:
         """The broker notices by itself."""
 
     def count(self) -> Mapping[str, Counts] | None:
-        """What the last look saw; None when it has been told already."""
+        """What the last look saw; None when it has been told already.
+
+        Raises:
+            Exception: a fault of our own in the thread, which has ended it.
+        """
+        if self._fault is not None:
+            raise self._fault
         if not self._thread.is_alive() and not self._closing:
             self._thread.start()
         if self._loop.time() - self._seen_at > SILENT_S:
@@ -267,7 +274,11 @@ class PolledQueues:
         while not self._closing:
             self._wake.clear()
             wish = self._wish
-            seen = self._looker.look(wish)
+            try:
+                seen = self._looker.look(wish)
+            except Exception as fault:  # noqa: BLE001 - raised on the loop, which ends the mesh with its traceback
+                self._fault = fault
+                return
             with suppress(RuntimeError):  # the loop is closed: nobody asks any more
                 self._loop.call_soon_threadsafe(self._took, seen)
             self._wake.wait(QUICK_S if wish.quick or wish.retired else USUAL_S)

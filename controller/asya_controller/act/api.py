@@ -138,7 +138,8 @@ class Api:
         metadata_only: bool = False,
     ) -> Iterator[tuple[str, Json]]:
         """(type, object) of every change after `version`, bookmarks included, until the server ends the stream. `answered` is called when
-        it has taken the watch, which may be long before the first change; what `known` says it knows already is not parsed.
+        it has taken the watch, which may be long before the first change; what `known` says it knows already
+        is not parsed and comes as a bookmark.
 
         Raises:
             Gone, ApiError: the server says so, at once or in the stream. NoAnswer: silence for `silence_s`, or a broken stream.
@@ -155,6 +156,8 @@ class Api:
             for line in lines(answer):
                 head = decode_head(line)
                 if head.type != "ERROR" and known(head):
+                    # Its version counts all the same: who goes on from before it would meet it for ever.
+                    yield "BOOKMARK", {"metadata": {"resourceVersion": head.object.metadata.resourceVersion}}
                     continue
                 event = decode(line)
                 if head.type == "ERROR":

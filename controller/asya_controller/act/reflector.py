@@ -72,6 +72,7 @@ class Reflector:
         self._namespace = namespace
         self._store = store
         self._reach = reach
+        self._answered = False
         self._selector = selector
         self._metadata_only = metadata_only
         self._restarted = restarted
@@ -81,6 +82,11 @@ class Reflector:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def _found(self) -> None:
+        """The server has answered this time."""
+        self._answered = True
+        self._reach.found()
 
     def stop(self) -> None:
         """Ask to end; a watch that is silent ends with its next line, which nobody waits for."""
@@ -93,7 +99,7 @@ class Reflector:
             self.health.tried_at = time.monotonic()
             if not self._reach.may_try(self):
                 continue
-            pause = None
+            pause, self._answered = None, False
             try:
                 if version is None:
                     version = self._list()
@@ -103,11 +109,12 @@ class Reflector:
                 # Too old to go on from: the list tells what was missed.
                 version, reason = None, "gone"
             except NoAnswer as error:
-                self._reach.lost(self)
+                if not self._answered:  # a stream that breaks says nothing about the next one
+                    self._reach.lost(self)
                 pause, reason = backoff.pause(), "no answer"
                 log.warning("watch interrupted", kind=self.kind.plural, problem=error.message)
             except ApiError as error:
-                self._reach.found()
+                self._found()
                 pause, reason = backoff.pause(error.retry_after_s), str(error.code)
                 # A server that cannot serve this version any more may say so in other words than 410.
                 version = None if error.code in (400, 500, 504) else version
@@ -131,7 +138,7 @@ class Reflector:
         # Pages are handed over together: half a list would look as if the rest were gone. What is not kept is dropped page by page.
         pages = self._api.pages(self.kind, self._namespace, self._selector, metadata_only=self._metadata_only)
         for page, version in pages:
-            self._reach.found()
+            self._found()
             items.extend(map(self._store.keep, page))
             reached = version
         self._store.replace(items, reached, self._namespace)
@@ -155,7 +162,7 @@ class Reflector:
             self._selector,
             SILENCE_S,
             lasting,
-            self._reach.found,
+            self._found,
             self._knows,
             self._metadata_only,
         )

@@ -165,13 +165,21 @@ class RabbitmqProvisioner:
         return ""
 
     def _counted(self, queue: str, dead: str, found: Found | None, found_dead: Found | None) -> Look:
-        """The look with its figures. A queue that was just made is empty; whoever is not told knows nothing."""
-        if self._sees:
-            made = Found(queue, {}, 0, 0, 0)
-            main, letters = found or made, found_dead or made
-            return Look("QueueReady", queued=main.ready, processing=main.processing, dead=letters.ready)
-        ready, letters_ready = self._passive(queue), self._passive(dead)
-        return Look("QueueReady", queued=ready and ready[0], dead=letters_ready and letters_ready[0])
+        """The look with its figures."""
+        ready, processing = self._figures(queue, found)
+        return Look("QueueReady", queued=ready, processing=processing, dead=self._figures(dead, found_dead)[0])
+
+    def _figures(self, queue: str, found: Found | None) -> tuple[int | None, int | None]:
+        """Messages that wait and that are in work; None is not known. A queue that was just made is empty."""
+        if found is None and self._sees:
+            return 0, 0
+        if found is not None and found.ready is not None:
+            return found.ready, found.processing
+        # The interface's figures of a new queue come seconds later. Nobody reads it: then nothing is in work.
+        answer = self._passive(queue)
+        if answer is None:
+            return None, None
+        return answer[0], 0 if self._sees and answer[1] == 0 else None
 
     # looking
 

@@ -233,7 +233,7 @@ class Node(Broker):
     def control(self, *arguments: str) -> None:
         """`rabbitmqctl`."""
         command = [str(SERVER.with_name("rabbitmqctl")), "-n", self._environ["RABBITMQ_NODENAME"], *arguments]
-        subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=180)
 
     @contextlib.contextmanager
     def setting(self, name: str, value: str) -> Iterator[None]:

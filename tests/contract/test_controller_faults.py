@@ -57,12 +57,13 @@ def same(found: Outcome, expected: Outcome) -> None:
     assert found.effects == expected.effects
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("trouble", TROUBLE)
 def test_row_53_it_ends_as_without(cluster: Cluster, undisturbed: Outcome, trouble: str) -> None:
     same(play(cluster, shared_node(), changed_and_scaling_switched_on, TROUBLE[trouble]), undisturbed)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_row_53_silent_watches_are_given_up_after_70_s(cluster: Cluster, undisturbed: Outcome) -> None:
     """Half open: the first watch of each kind shows nothing at all and never ends."""
 

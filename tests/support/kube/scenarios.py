@@ -2,15 +2,22 @@
 
 from tests.support.kube.api import JSON_PATCH
 from tests.support.kube.stage import Stage
+from tests.support.wait import until
 
 SCALED = {"enabled": True}
-LONG_S = 90.0
+LONG_S = 120.0  # longer than 70 s, when a silent watch is given up
+
+
+def keda_looks(stage: Stage) -> None:
+    """KEDA finds the ScaledObject good, as soon as there is one."""
+    until(lambda: stage.child("scaledobjects", "one"), LONG_S, 0.1, what="the ScaledObject is there")
+    stage.keda_says("one")
 
 
 def created_with_scaling(stage: Stage) -> None:
     """A new actor that KEDA scales."""
     stage.create("one", scaling=SCALED)
-    stage.keda_says("one")
+    keda_looks(stage)
     stage.reaches("one", "Napping", "ScaledObjectReady", LONG_S)
 
 
@@ -22,7 +29,7 @@ def changed_and_scaling_switched_on(stage: Stage) -> None:
     image = {"op": "replace", "path": path, "value": "registry.example.com/hello:2.0.0"}
     scaling = {"op": "add", "path": "/spec/scaling", "value": SCALED}
     stage.api.patch("asyncactors", stage.namespace, "one", [image, scaling], JSON_PATCH)
-    stage.keda_says("one")
+    keda_looks(stage)
     stage.reaches("one", "Napping", "ScaledObjectReady", LONG_S)
 
 

@@ -35,12 +35,16 @@ KINDS = (
 QUIET_S = 1.0
 # Another pass comes with the check of the queues at the latest, every 5 s in tests.
 LONG_QUIET_S = 6.0
-# Differ from one namespace and moment to the next: times, and hashes of what holds the namespace's name.
+# Differ from one namespace and moment to the next: times, hashes of what holds the namespace's name, and counts of messages, which a
+# broker's management interface knows a while after it has made a queue.
 UNSTEADY = frozenset(
     {
         "lastTransitionTime",
         "lastScaleTime",
+        "lastScaleFormatted",
         "shortSince",
+        "queuedMessages",
+        "processingMessages",
         "creationTimestamp",
         "uid",
         "asya.sh/applied-hash",
@@ -92,7 +96,7 @@ class Stage(Bed):
             for item in self.api.items("asyncactors", self.namespace)
         )
 
-    def settle(self, quiet_s: float = QUIET_S, within_s: float = 60.0) -> None:
+    def settle(self, quiet_s: float = QUIET_S, within_s: float = 120.0) -> None:
         """Wait until everything is current and nothing was written for a while. Silence has no event, so this waits for time to pass."""
 
         def settled() -> bool:

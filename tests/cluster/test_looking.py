@@ -1,9 +1,12 @@
-"""`asya get`, `explain`, `doctor`, `version` and `diff` on a real API server: what they say is what is there."""
+"""`asya get`, `explain`, `doctor`, `version` and `diff` on a real API server: what they say is what is there.
+
+Long because each verb has its own objects to look at.
+"""
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +16,11 @@ from tests.support.asya_command import asya
 from tests.support.console import ROOT
 from tests.support.kube.binaries import binaries
 from tests.support.kube.cluster import Cluster
+from tests.support.source_files import Asya
 from tests.support.wait import until
 
 HELLO = ROOT / "gitops" / "examples" / "hello"
 NAP = ROOT / "gitops" / "examples" / "scale-to-zero"
-Asya = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def command(cluster: Cluster, namespace: str) -> Asya:
-    """The command, as a process, in the test's namespace."""
-
-    def run(verb: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        environ = {"KUBECONFIG": str(cluster.kubeconfig)}
-        return asya(verb, *arguments, "--namespace", namespace, environ=environ)
-
-    return run
 
 
 @pytest.fixture
@@ -302,9 +294,7 @@ def test_doctor_of_a_cluster_without_a_controller(command: Asya) -> None:
 
 
 @pytest.mark.usefixtures("hello", "installed")
-def test_doctor_reads_the_controllers_configuration_and_asks_what_its_account_may(
-    cluster: Cluster, namespace: str, command: Asya
-) -> None:
+def test_doctor_diff_and_version_know_the_installed_controller(cluster: Cluster, namespace: str, command: Asya) -> None:
     refused = {"type": "TransportReady", "status": "False", "reason": "AuthFailed", "message": "access refused"}
     condition = refused | {"lastTransitionTime": "2026-01-01T00:00:00Z"}
     set_status(cluster, namespace, "asya", "hello", {"observedGeneration": 1, "conditions": [condition]})
@@ -318,10 +308,7 @@ def test_doctor_reads_the_controllers_configuration_and_asks_what_its_account_ma
     # The account of this name has no rights in this namespace: the manifests give them to the one in asya-system.
     assert found["its permissions"]["state"] == "wrong"
     assert "patch asyncactors.asya.sh" in found["its permissions"]["found"]
-
-
-@pytest.mark.usefixtures("hello", "installed")
-def test_diff_and_version_know_the_installed_controller(command: Asya, cluster: Cluster) -> None:
+    # In the same test, because a cluster that several workers share has one controller at a time.
     data = json.loads(command("diff", HELLO, "--output", "json").stdout)
     workload = next(item for item in data if item["kind"] == "Deployment")
     containers = workload["patch"][0]["value"]["spec"]["template"]["spec"]["containers"]

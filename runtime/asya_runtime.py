@@ -1108,6 +1108,11 @@ REASONS = {
 PATHS = {"/invoke": "POST", "/healthz": "GET"}
 REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.([01])")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# As the sidecar writes it: one match tells what reading line by line would, at a fifth of the price.
+USUAL_HEAD = re.compile(
+    rb"POST /invoke HTTP/1\.1\r\nHost: runtime\r\nContent-Type: application/json\r\n"
+    rb"X-Asya-Deadline-Ms: ([0-9]{1,18})\r\nContent-Length: ([0-9]{1,18})"
+)
 NEVER_IN_A_REQUEST_LINE = re.compile(rb"[^\x20-\x7e\r\n]")
 LONGEST_DEADLINE_S = 10.0**8
 
@@ -1145,6 +1150,22 @@ class Request:
 
     def __init__(self, head: bytes) -> None:
         """Read request line and headers. Raises HttpFault."""
+        self.body = b""
+        self.behind_another = False
+        self.deadline_s: Optional[float] = None
+        self.read_at = 0.0
+        usual = USUAL_HEAD.fullmatch(head)
+        if usual is None:
+            self._read(head)
+            return
+        deadline, length = usual.groups()
+        self.method, self.path = "POST", "/invoke"
+        self.headers = {"x-asya-deadline-ms": deadline.decode("ascii"), "content-length": length.decode("ascii")}
+        self.length = int(length)
+        self.http10 = self.expects = False
+        self.keep = True
+
+    def _read(self, head: bytes) -> None:
         lines = head.decode("latin-1").split("\r\n")
         match = REQUEST_LINE.fullmatch(lines[0])
         if match is None:
@@ -1166,10 +1187,6 @@ class Request:
         self.length = self._length()
         self.expects = headers.get("expect", "").lower() == "100-continue" and not self.http10
         self.keep = not self.http10 and "close" not in headers.get("connection", "").lower()
-        self.body = b""
-        self.behind_another = False
-        self.deadline_s: Optional[float] = None
-        self.read_at = 0.0
 
     def _length(self) -> int:
         length = self.headers.get("content-length")

@@ -11,6 +11,8 @@ from typing import Final
 MAX_HEAD_BYTES: Final = 65_536
 MAX_CHUNK_LINE_BYTES: Final = 64
 HEAD_END: Final = b"\r\n\r\n"
+USUAL_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+"""What the runtime writes before the length of nearly every answer: its lines need no reading one by one."""
 
 
 class AnswerBroken(Exception):
@@ -160,6 +162,10 @@ class AnswerReader:
         self._pending = piece
 
     def _read_head(self, head: bytes) -> None:
+        if head.startswith(USUAL_HEAD) and head[len(USUAL_HEAD) :].isdigit():
+            self.status, self.content_type = 200, b"application/json"
+            self._expect(head[len(USUAL_HEAD) :])
+            return
         lines = head.split(b"\r\n")
         words = lines[0].split(b" ", 2)
         if not words[0].startswith(b"HTTP/1.") or len(words) < 2 or len(words[1]) != 3 or not words[1].isdigit():

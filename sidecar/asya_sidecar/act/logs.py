@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from asya_sidecar.act.log_writer import Writer
@@ -86,8 +87,13 @@ def _head(bound: dict[str, str]) -> Callable[[Any, str, Event], Event]:
 
 
 def _now() -> str:
-    seconds = time.time()
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds * 1000) % 1000:03d}Z"
+    milliseconds = int(time.time() * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1)  # a busy sidecar writes thousands of lines in the same second
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _traceback(exc_info: Any) -> str:

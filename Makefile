@@ -1,6 +1,6 @@
 # The one front door: names and order. What each does stands in the tool it calls.
 .DEFAULT_GOAL := help
-.PHONY: help setup hello check test mutants faults storm bench cluster-api generate clean
+.PHONY: help setup hello check test mutants faults storm bench bench-peers cluster-api generate clean
 
 help:      ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -20,6 +20,8 @@ storm: setup     ## 100,000 envelopes while everything is killed, the ledger as 
 	@.venv/bin/python -m tests.faults.storm_main $(STORM)
 bench: setup     ## measure, write build/bench.json, print the table
 	@.venv/bin/python -m bench
+bench-peers: setup     ## the same work on Celery, Dramatiq, FastStream and Taskiq; build/bench-peers.json
+	@tools/bench-peers
 cluster-api: setup ## a Kubernetes control plane to work with by hand, until Ctrl-C
 	@tools/cluster-binaries >/dev/null && .venv/bin/python -m tests.support.kube
 generate: setup     ## write every generated file anew

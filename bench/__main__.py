@@ -3,9 +3,15 @@
 import sys
 from pathlib import Path
 
-from bench import hop, local_mesh, report, runtime_call
+from bench import hop, local_mesh, rabbitmq, rabbitmq_latency, report, runtime_call
 
-PARTS = {"runtime_call": runtime_call.figures, "hop": hop.figures, "local_mesh": local_mesh.figures}
+PARTS = {
+    "runtime_call": runtime_call.figures,
+    "hop": hop.figures,
+    "local_mesh": local_mesh.figures,
+    "rabbitmq": rabbitmq.figures,
+    "rabbitmq_latency": rabbitmq_latency.figures,
+}
 
 
 def main(chosen: list[str]) -> int:

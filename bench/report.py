@@ -35,6 +35,12 @@ def at_most(name: str, unit: str, target: float, samples: list[float]) -> Figure
     return Figure(name, value, unit, target, "at most", value <= target, samples)
 
 
+def at_least(name: str, unit: str, target: float, samples: list[float]) -> Figure:
+    """A figure whose median must not be below the target."""
+    value = statistics.median(samples)
+    return Figure(name, value, unit, target, "at least", value >= target, samples)
+
+
 def reported(name: str, unit: str, samples: list[float]) -> Figure:
     """A figure without a target."""
     return Figure(name, statistics.median(samples), unit, None, "reported", True, samples)

@@ -198,21 +198,22 @@ class Node(Broker):
 
     def _is_up(self) -> bool:
         assert self._processes[-1].poll() is None, (self.folder / "output").read_text()[-2000:]
-        return self.is_open() and self._manages()
+        return self.is_open() and self.manages()
 
     def is_open(self) -> bool:
         """The port for clients takes connections."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def _manages(self) -> bool:
+    def manages(self) -> bool:
+        """The management interface answers."""
         try:
             return self.ask("GET", "overview") is not None
         except OSError:
             return False
 
-    @property
-    def _beam(self) -> psutil.Process:
+    def server_process(self) -> psutil.Process:
+        """Erlang's own, below the start script."""
         server = psutil.Process(self._processes[-1].pid)
         return next(found for found in (server, *server.children(recursive=True)) if found.name().startswith("beam"))
 
@@ -263,11 +264,11 @@ class Node(Broker):
 
     def freeze(self) -> None:
         """Answers nothing any more, and its connections stay."""
-        self._beam.suspend()
+        self.server_process().suspend()
 
     def thaw(self) -> None:
         """Goes on."""
-        self._beam.resume()
+        self.server_process().resume()
 
     def close(self) -> None:
         """End everything, whatever state it is in."""

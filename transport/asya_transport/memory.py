@@ -277,6 +277,9 @@ class MemoryTransport:
             if queue is not None:
                 self._broker.give_back(self._queue, message, counted=True)
         self._generation += 1
+        waiting, self._waiting = self._waiting, []
+        for future, *_ in waiting:  # asked before, and not stored: the connection took the question with it
+            self._time_out(future)
         self.look()
         self._broker.changed()
         self._call(self.on_lost, self._generation - 1)

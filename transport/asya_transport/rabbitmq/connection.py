@@ -28,8 +28,8 @@ HANDSHAKE_WITHIN_S: Final = 10.0
 """Contract: sidecar, P1 and P7."""
 
 GATHER_S: Final = 0.002
+"""Frames that may wait for more are written after so long."""
 GATHER_BYTES: Final = 65_536
-"""Frames that may wait for more are written after so long, or when there are so many."""
 
 Reader = Callable[[int, bytes, int, int], bool]
 """(frame type, buffer, begin, end of the payload) -> it was taken."""
@@ -46,7 +46,7 @@ class Connection(pika.connection.Connection, asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None
         self._out: list[bytes] = []
-        self._gathered_bytes = 0
+        self._gathered = self._gathered_bytes = 0
         self._gathering: asyncio.TimerHandle | None = None
         self._flush_coming = self._ending = False
         self._rest = b""
@@ -87,16 +87,17 @@ class Connection(pika.connection.Connection, asyncio.Protocol):
             self._flush_coming = True
             self._loop.call_soon(self._flush)
 
-    def gather(self, *parts: bytes) -> None:
-        """Frames that may wait a little for others: while earlier ones are on their way, one larger write costs both sides much less.
+    def gather(self, most: int, *parts: bytes) -> None:
+        """Frames that may wait for others, because more are sure to come: one larger write costs both sides much less.
 
-        They leave with the next `send`, when something is heard of the peer, or after GATHER_S.
+        They leave with the next `send`, when there are `most` messages or GATHER_BYTES of them, or after GATHER_S.
         """
         self._out += parts
         if self._flush_coming:
             return
+        self._gathered += 1
         self._gathered_bytes += sum(map(len, parts))
-        if self._gathered_bytes > GATHER_BYTES:
+        if self._gathered >= most or self._gathered_bytes > GATHER_BYTES:
             self._flush()
         elif self._gathering is None:
             self._gathering = self._loop.call_later(GATHER_S, self._flush)
@@ -114,7 +115,8 @@ class Connection(pika.connection.Connection, asyncio.Protocol):
         self._flush_coming = False
         if self._gathering is not None:
             self._gathering.cancel()
-            self._gathering, self._gathered_bytes = None, 0
+            self._gathering = None
+        self._gathered = self._gathered_bytes = 0
         out, self._out = self._out, []
         if self._wire is not None and not self._wire.is_closing():
             self._wire.write(b"".join(out))
@@ -166,8 +168,6 @@ class Connection(pika.connection.Connection, asyncio.Protocol):
             begin = end + 1
         self.bytes_received += begin
         self._rest = buffer[begin:]
-        if self._gathering is not None:
-            self._flush()
 
     # What pika asks of an adapter
 

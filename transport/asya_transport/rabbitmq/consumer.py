@@ -19,8 +19,10 @@ from pika.channel import Channel
 
 from asya_transport.port import ACCESS_REFUSED, CONSUMER_CANCELLED, QUEUE_MISSING
 from asya_transport.rabbitmq import frames
-from asya_transport.rabbitmq.connection import Connection, close_code
+from asya_transport.rabbitmq.connection import GATHER_S, Connection, close_code
 
+WINDOW_SHARE: Final = 8
+"""One in so many of the window may wait to be settled together with others: a large window hides the wait, a small one has none."""
 AGAIN_S: Final = 0.5
 """Until a missing queue is asked for again."""
 AGAIN_REFUSED_S: Final = 5.0
@@ -82,7 +84,8 @@ class Consumer:
         """Frames that wait until the broker has cancelled: a consumer that is still there would get these messages again."""
         self._unproved: list[asyncio.Future[bool]] = []
         self._proving: list[asyncio.Future[bool]] = []
-        self._flush_coming = False
+        self._flush_coming = self._flush_due = False
+        self._gathering: asyncio.TimerHandle | None = None
         self._unanswered_since: float | None = None
         self._open_channel()
 
@@ -95,6 +98,11 @@ class Consumer:
     def is_awaited(self) -> bool:
         """It is to be registered, nothing is known to be in the way, and the broker has not said yes yet."""
         return not self._confirmed and not self._leftover and not self._paused and self.reason is None
+
+    @property
+    def patience(self) -> int:
+        """So many messages may wait for each other; 0 or 1: none."""
+        return 0 if self._paused else self._window // WINDOW_SHARE
 
     @property
     def proved(self) -> bool:
@@ -137,10 +145,15 @@ class Consumer:
         """The connection is gone: nothing of it will be proved any more."""
         self._number, self._channel = 0, None
         self.tags.clear()
+        self._forget_settlements()
+
+    def _forget_settlements(self) -> None:
+        """The channel is gone, so nobody will say any more what has arrived."""
         for future in (*self._proving, *self._unproved):
             if not future.done():
                 future.set_result(False)
-        self._proving, self._unproved = [], []
+        self._proving, self._unproved, self._acks, self._returns = [], [], [], []
+        self._flush_due = False
 
     def _open_channel(self) -> None:
         if self._connection.is_open and self._channel is None:
@@ -205,6 +218,7 @@ class Consumer:
         self._credits.clear()
         self._confirmed.clear()
         self._cancelling.clear()
+        self._forget_settlements()
         if not self._connection.is_open:
             return
         if was_registered or self.tags:
@@ -281,9 +295,11 @@ class Consumer:
     def _settled(self, tag: int) -> asyncio.Future[bool]:
         future: asyncio.Future[bool] = self._loop.create_future()
         self._unproved.append(future)
-        if not self._flush_coming:
+        if not self._flush_coming and (not self.tags or len(self._unproved) >= self.patience):
             self._flush_coming = True
             self._loop.call_soon(self._flush)
+        elif not self._flush_coming and self._gathering is None:
+            self._gathering = self._loop.call_later(GATHER_S, self._flush)
         if self._leftover:
             self._leftover.discard(tag)
             if not self._leftover:
@@ -291,17 +307,21 @@ class Consumer:
         return future
 
     def _flush(self) -> None:
-        """Write the acks, then ask whether all has arrived. One question at a time; acks that come meanwhile wait for its answer.
+        """Write the acks, then ask whether all has arrived, one question at a time; acks that have patience wait for its answer.
 
         They wait for a cancellation, too: the consumer that is on its way out would use the room for one more message.
         """
         self._flush_coming = False
-        if not self._number or self._proving or self._cancelling:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        self._flush_due = bool(self._proving)
+        if not self._number or self._cancelling or (self._flush_due and self.patience > 1):
             return
         if self._acks:
             acks, self._acks = self._acks, []
             self._write_acks(acks)
-        if self._unproved:
+        if self._unproved and not self._flush_due:
             self._proving, self._unproved = self._unproved, []
             self._connection.send(frames.flow(self._number))
 
@@ -320,7 +340,7 @@ class Consumer:
         for future in proving:
             if not future.done():
                 future.set_result(True)
-        if self._unproved:
+        if self._flush_due:
             self._flush()
 
 

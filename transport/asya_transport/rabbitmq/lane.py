@@ -30,7 +30,12 @@ _LIMIT: Final = re.compile(r"configured max size (\d+)")
 class Lane:
     """`up` and `down` follow the connection, `send` is always possible."""
 
-    def __init__(self, on_missing: Callable[[Sending], None], on_limit: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        on_missing: Callable[[Sending], None],
+        on_limit: Callable[[int], None],
+        patience: Callable[[], int],
+    ) -> None:
         self.waiting: deque[Sending] = deque()
         self.blocked = False
         self.confirmed = False
@@ -39,6 +44,8 @@ class Lane:
         """The exchange of this one does not exist, or no queue is bound to it."""
         self._on_limit = on_limit
         """The broker takes no larger body than this."""
+        self._patience = patience
+        """So many messages may wait for each other, up to GATHER_S; 1: none."""
         self._open: dict[int, Sending] = {}
         """Sent and not answered, by delivery tag, in the order of sending."""
         self._connection: Connection | None = None
@@ -91,8 +98,12 @@ class Lane:
         self._open[self._next_tag] = sending
         self._next_tag += 1
         piece_bytes = self._connection.body_piece_bytes
-        write = self._connection.send if len(self._open) == 1 else self._connection.gather
-        write(method, *frames.content(self._number, sending.head, sending.body, piece_bytes))
+        content = frames.content(self._number, sending.head, sending.body, piece_bytes)
+        patience = self._patience()
+        if patience > 1:
+            self._connection.gather(patience, method, *content)
+        else:
+            self._connection.send(method, *content)
 
     # the channel
 

@@ -38,14 +38,15 @@ class Publisher:
         timeout_s: float,
         on_change: Callable[[], None],
         on_limit: Callable[[int], None],
+        patience: Callable[[], int],
     ) -> None:
-        """`on_limit` is told the largest body that the broker takes, once it has complained about one."""
+        """`on_limit` is told the largest body that the broker takes, once it has complained about one; `patience` as for a lane."""
         self.reasons: dict[str, str] = {}
         self._tiers = tiers
         self._timeout_s = timeout_s
         self._on_change = on_change
-        self._straight = Lane(self._missing, on_limit)
-        self._delayed = Lane(self._missing, on_limit)
+        self._straight = Lane(self._missing, on_limit, patience)
+        self._delayed = Lane(self._missing, on_limit, patience)
         self._connection: Connection | None = None
         self._up_at = self._blocked_at = 0.0
         self._blocked = False

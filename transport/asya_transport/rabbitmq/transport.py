@@ -61,7 +61,7 @@ class RabbitmqTransport:
         self._reasons: dict[str, str] = {STARTING: "not connected yet"}
         self._intake = Link(address, f"{name} consume", self._intake_up, self._intake_down, self._tell)
         self._outlet = Link(address, f"{name} publish", self._outlet_up, self._outlet_down, self._tell)
-        self._publisher = Publisher(address.delay_tiers, publish_timeout_s, self._tell, self._limited)
+        self._publisher = Publisher(address.delay_tiers, publish_timeout_s, self._tell, self._limited, self._patience)
         self._consumer: Consumer | None = None
         self._queue = ""
         self._on_delivery: Callable[[Delivery], None] | None = None
@@ -173,6 +173,11 @@ class RabbitmqTransport:
             return future
         head = frames.properties(message_id, trace_id, sender, int(time.time()))
         return self._publisher.send(queue, head, body, delay_s, longest_s)
+
+    def _patience(self) -> int:
+        """So many messages may wait for each other, because what else is in hand is going to bring more."""
+        consumer = self._consumer
+        return 1 if consumer is None or len(consumer.tags) < 2 else consumer.patience
 
     # Settling
 

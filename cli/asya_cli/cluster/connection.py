@@ -3,6 +3,7 @@
 Called by every verb that speaks to a cluster. Turns what goes wrong on the way into the command's words and exit code 3.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,18 +39,19 @@ def reach(context: str | None, namespace: str | None) -> Cluster:
 
     settings = client.Configuration()
     own, name = "default", ""
+    given = os.environ.get("KUBECONFIG") or None  # the package reads it once, when it is imported
     try:
         if context is None and NAMESPACE_FILE.exists():
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             own = NAMESPACE_FILE.read_text().strip() or own
         else:
-            contexts, active = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
+            contexts, active = config.list_kube_config_contexts(config_file=given)  # type: ignore[no-untyped-call]
             if context is not None:
                 active = next((one for one in contexts if one["name"] == context), None)
                 if active is None:
                     known = ", ".join(str(one["name"]) for one in contexts)
                     raise UsageMistake(f"--context {context}: no such context in the kubeconfig; there are {known}")
-            config.load_kube_config(context=context, client_configuration=settings)  # type: ignore[no-untyped-call]
+            config.load_kube_config(given, context=context, client_configuration=settings)  # type: ignore[no-untyped-call]
             name = str(active["name"])
             own = str(active["context"].get("namespace") or own)
     except ConfigException as error:

@@ -90,6 +90,12 @@ def test_row_38_a_count_that_cannot_be_handed_over_yet_is_not_let_go(cluster: Cl
     same(play(cluster, shared_node(), changed_and_scaling_switched_on, conflict), undisturbed)
 
 
+def test_row_40_converged_nothing_is_written_and_not_by_its_successor_either(cluster: Cluster) -> None:
+    with stage(cluster, shared_node()) as found:
+        changed_and_scaling_switched_on(found)
+        found.prove_quiet()
+
+
 @pytest.fixture(scope="module")
 def lonely() -> Iterator[Cluster]:
     """A cluster whose API server may be stopped without disturbing anybody."""

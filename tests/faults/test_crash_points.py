@@ -22,6 +22,7 @@ from tests.faults.world import World, world
 
 PAIRS: Final = int(os.environ.get("ASYA_FAULT_PAIRS", "25"))
 """Drawn per scenario."""
+pytestmark = pytest.mark.timeout(600)  # seconds of work, however long a busy machine takes for it
 Plan = Mapping[int, Fault]
 COST_NOTHING: Final = {Fault.STOP, Fault.UNSENT, Fault.REFUSED, Fault.RUNTIME_GONE}
 BEFORE_SENDING: Final = {"delivered", "call", "answered"}

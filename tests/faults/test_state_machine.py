@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -203,6 +204,7 @@ def _comparable(line: Line) -> Line:
     return {**line, "result": _kept(json.loads(line["result"]))} if line["what"] == "ended" else line
 
 
+@pytest.mark.timeout(600)  # seconds of work, however long a busy machine takes for it
 def test_nothing_is_lost_invented_or_repeated_without_a_reason_whatever_happens() -> None:
     run_state_machine_as_test(
         Mesh,

@@ -19,7 +19,8 @@ GUARD = """
 import os, shutil, signal, sys
 groups = set()
 for line in sys.stdin:
-    groups.add(int(line))
+    number = int(line)
+    groups.add(number) if number > 0 else groups.discard(-number)  # ended: its number may be somebody else's by now
 for group in groups:
     try:
         os.killpg(group, signal.SIGKILL)
@@ -62,10 +63,13 @@ class Guarded:
                 start_new_session=True,
             )
         self._running.append(process)
-        assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{process.pid}\n")
-        self._guard.stdin.flush()
+        self._tell(process.pid)
         return process
+
+    def _tell(self, number: int) -> None:
+        assert self._guard.stdin is not None
+        self._guard.stdin.write(f"{number}\n")
+        self._guard.stdin.flush()
 
     def end(self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL, within_s: float = 30) -> int:
         """End one and its children; gives its exit code. SIGKILL follows when it does not obey."""
@@ -78,6 +82,7 @@ class Guarded:
             except subprocess.TimeoutExpired:
                 continue
         self._running.remove(process)
+        self._tell(-process.pid)
         return process.returncode
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ it is ours: tests of one process run one after the other. Those that need anothe
 
 A little over the usual length: most of it is one-line methods.
 
-Nothing outlives the tests: a node is killed when it is closed, and a guard process kills it when its pytest has died.
+Nothing outlives the tests, however those end (`guarded`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -35,7 +34,7 @@ from urllib.parse import quote, urlsplit
 import psutil
 
 from asya_transport.rabbitmq.address import RabbitmqAddress, address_of, parse_url
-from tests.support.guarded import GUARD, free_port
+from tests.support.guarded import Guarded, free_port
 from tests.support.wait import until
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -146,8 +145,8 @@ class Node(Broker):
             f"amqp://{USER}:{PASSWORD}@127.0.0.1:{self.port}/", f"http://127.0.0.1:{self._management_port}"
         )
         self._environ = self._make_environ(more)
-        self._guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE, text=True)
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._guarded = Guarded(self.folder)
+        self._server: subprocess.Popen[bytes] | None = None
         epmd = shutil.which("epmd")
         assert epmd is not None, "epmd comes with rabbitmq-server: apt-get install rabbitmq-server"
         self._spawn([epmd, "-port", self._environ["ERL_EPMD_PORT"], "-address", "127.0.0.1"])
@@ -176,20 +175,13 @@ class Node(Broker):
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
         }
 
-    def _spawn(self, command: list[str]) -> None:
-        with (self.folder / "output").open("ab") as output:
-            process = subprocess.Popen(
-                command, env=self._environ, cwd=self.folder, stdout=output, stderr=output, start_new_session=True
-            )
-        self._processes.append(process)
-        assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{process.pid}\n")
-        self._guard.stdin.flush()
+    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+        return self._guarded.start(command, self.folder / "output", self._environ, self.folder)
 
     def launch(self) -> None:
         """Begin to start, without waiting."""
         assert SERVER.exists(), f"{SERVER} is missing: apt-get install rabbitmq-server (`make setup` does it)"
-        self._spawn([str(SERVER)])
+        self._server = self._spawn([str(SERVER)])
 
     def start(self) -> None:
         """Start, and wait until clients can enter."""
@@ -197,7 +189,8 @@ class Node(Broker):
         until(self._is_up, 90, 0.1, what=f"RabbitMQ is up; see {self.folder}")
 
     def _is_up(self) -> bool:
-        assert self._processes[-1].poll() is None, (self.folder / "output").read_text()[-2000:]
+        assert self._server is not None
+        assert self._server.poll() is None, (self.folder / "output").read_text()[-2000:]
         return self.is_open() and self.manages()
 
     def is_open(self) -> bool:
@@ -214,7 +207,8 @@ class Node(Broker):
 
     def server_process(self) -> psutil.Process:
         """Erlang's own, below the start script."""
-        server = psutil.Process(self._processes[-1].pid)
+        assert self._server is not None
+        server = psutil.Process(self._server.pid)
         return next(found for found in (server, *server.children(recursive=True)) if found.name().startswith("beam"))
 
     def kill(self) -> None:
@@ -226,10 +220,9 @@ class Node(Broker):
         self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> None:
-        process = self._processes.pop()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-        process.wait(60)
+        assert self._server is not None
+        self._guarded.end(self._server, how, 60)
+        self._server = None
 
     def control(self, *arguments: str) -> None:
         """`rabbitmqctl`."""
@@ -256,7 +249,7 @@ class Node(Broker):
 
     def mend(self) -> None:
         """Whatever a test has done to it: up again."""
-        if len(self._processes) == 1:  # epmd alone
+        if self._server is None:
             self.launch()
         else:
             self.thaw()
@@ -272,12 +265,7 @@ class Node(Broker):
 
     def close(self) -> None:
         """End everything, whatever state it is in."""
-        while self._processes:
-            self.kill()
-        assert self._guard.stdin is not None
-        self._guard.stdin.close()
-        self._guard.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._guarded.close()
 
 
 @contextlib.contextmanager

@@ -96,6 +96,11 @@ def sent(run: Run) -> Counter[tuple[str, str]]:
     return Counter((point.actor, point.id) for point in run.points if point.name == "stored")
 
 
+def counted(run: Run) -> int:
+    """How many deliveries were given back the way that counts."""
+    return sum(point.name == "released_counted" for point in run.points)
+
+
 def sends_nothing_twice(scenario: Scenario, plan: Plan, run: Run) -> bool:
     """A single fault after which no message may be there twice: nothing was sent yet, or nothing is given up."""
     one_in_hand = not any("ASYA_PREFETCH" in variables for variables in scenario.actors.values())
@@ -130,6 +135,8 @@ def assert_all_well(name: str, plans: list[Plan], clean: Run) -> None:
             wrong.append(f"{run}: {'; '.join(found)}")
         elif len(plan) == 1 and sends_nothing_twice(scenario, plan, run) and sent(run) != sent(clean):
             wrong.append(f"{run}: sent {sent(run) - sent(clean)} more and {sent(clean) - sent(run)} less")
+        elif set(plan.values()) == {Fault.STOP} and counted(run) > counted(clean):
+            wrong.append(f"{run}: what was returned while draining counts as a delivery")
     assert not wrong, f"{len(wrong)} of {len(plans)} runs of {name!r}:\n" + "\n".join(wrong[:5])
 
 

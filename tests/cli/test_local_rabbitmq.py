@@ -399,7 +399,7 @@ def test_a_broker_that_answers_nothing_is_said_and_keeps_nobody_from_stopping(ow
             mesh.actor("a", "same.f")
             mesh.up()
             own_node.freeze()
-            until(lambda: "has not answered for 10 s" in mesh.printed, what="the silence to be said")
+            until(lambda: "has not answered for 10 s" in mesh.printed, 30, what="the silence to be said")
             mesh.signal(signal.SIGINT)
             assert mesh.wait_for_end(20) == 0
             assert mesh.left() == []

@@ -111,6 +111,7 @@ def test_row_53_an_api_server_that_is_killed_and_comes_back_changes_nothing(lone
         before, since = found.outcome(), len(found.proxy.record.requests)
         lonely.plane.stop_api_server()
         lonely.plane.start_api_server()
+        lonely.wait_served()
         found.settle()
         assert "\n".join(differences(before.state, found.outcome().state)) == ""
         assert found.proxy.record.effects(since) == {}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.runtime_process import RuntimeProcess, current, refused_to_start, running
+from tests.support.wait import until
 
 END_ACTOR = {"ASYA_HANDLER_MODE": "envelope", "ASYA_ENABLE_VALIDATION": "false"}
 
@@ -58,8 +59,10 @@ def test_a_failure_is_stored_among_the_errors_and_logged_beside_the_runtimes_own
     error = {"type": "ValueError", "message": "bad", "traceback": "T"}
     sump.call({"error": "processing_error", "details": error, "original_payload": 5}, status={"phase": "failed"})
     assert (tmp_path / "errors" / "e-1.json").is_file()
-    lines = [(line["level"], line["msg"]) for line in sump.log()][-2:]
-    assert lines == [("ERROR", "final error"), ("INFO", "call done")]
+    expected = [("ERROR", "final error"), ("INFO", "call done")]
+    until(
+        lambda: [(line["level"], line["msg"]) for line in sump.log()][-2:] == expected, what=f"the log ends {expected}"
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_and_heals(sink: RuntimeProcess, tmp_path: Path) -> None:

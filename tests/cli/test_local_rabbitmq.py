@@ -1,7 +1,7 @@
 """`asya up --transport rabbitmq=URL`: the mesh on one machine with a real RabbitMQ (contract: cli, Transport).
 
 Every example's README is typed again, on a virtual host of its own; then what is different from the embedded broker: queues of others,
-a password that must be seen nowhere, an address that leads nowhere, a broker that goes away.
+a password that must be seen nowhere, an address that leads nowhere, a broker that goes away. Long because all of it needs the same mesh.
 """
 
 import dataclasses

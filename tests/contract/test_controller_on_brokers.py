@@ -1,4 +1,7 @@
-"""Brokers that are down, slow, wrong or full, and queues that are not as asked for (contract: controller, Situations)."""
+"""Brokers that are down, slow, wrong or full, and queues that are not as asked for (contract: controller, Situations).
+
+Long because its situations share one started controller.
+"""
 
 import contextlib
 import socket

@@ -1,6 +1,7 @@
 """What pods, templates and policies do to an actor, on a real API server (contract: controller, Situations).
 
 No kubelet runs: pods' own words are written as a kubelet writes them. What the API server and the controller-manager refuse is real.
+Long because its situations share one started controller.
 """
 
 from collections.abc import Iterator

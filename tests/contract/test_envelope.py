@@ -1,4 +1,4 @@
-"""Every golden case of the envelope (contract: envelope, Golden cases), one test per row of the table."""
+"""Every golden case of the envelope (contract: envelope, Golden cases), one test per row of the table; so it is as long as that."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Requests to the API server as raw JSON: get, list, watch, apply, delete, and what leases and Events need.
 
 Called by everything in `act`. One method is one request: nothing is repeated here, nothing is cached, and no answer is interpreted beyond
-its class of error. Thread-safe.
+its class of error. Thread-safe. A little long: most of it is one method for each kind of request.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -2,6 +2,7 @@
 
 Plain HTTP/1.1 on loopback towards the controller, TLS and the controller's token towards the server; watches stream. A loop of its own in
 a thread, so that a test can wait for other things meanwhile. Each connection of the controller has one of its own to the server.
+Long because reading, breaking and passing on one stream of HTTP cannot be told apart by file.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def test_a_file_that_does_not_parse_keeps_the_last_good_state_and_shows_line_and
     until(lambda: "the last good state stays" in mesh.printed, what="the mistake to be shown")
     line = next(text for text in mesh.printed.splitlines() if "b.yaml:" in text)
     assert "b.yaml:6:1: " in line
-    assert any("b.yaml:6:1: " in problem for problem in mesh.state["problems"])
+    until(lambda: any("b.yaml:6:1: " in problem for problem in mesh.state["problems"]), what="other commands to see it")
     mesh.send("b", None, "e-1")
     assert mesh.result("e-1") == "two"
     file.write_text(good)

@@ -171,6 +171,7 @@ def test_row_22_a_deadline_that_is_no_time_is_none(shared: tuple[Mesh, Sidecar])
     plain, sidecar = shared
     plain.send(envelope(id="r22-soon", status={"deadline_at": "soon"}))
     plain.arrived_one("b", "r22-soon")
+    until(lambda: [line for line in sidecar.done() if line["envelope_id"] == "r22-soon"], what="all of its lines")
     warnings = [line for line in sidecar.lines if line["level"] == "WARNING" and line.get("envelope_id") == "r22-soon"]
     assert len(warnings) == 1
     assert sidecar.popen.poll() is None

@@ -27,6 +27,7 @@ def test_row_38_a_slow_handler_keeps_one_in_hand() -> None:
         assert own.counts("a").processing == 1
 
 
+@pytest.mark.alone
 def test_row_39_what_waits_behind_a_slow_call_is_run_elsewhere() -> None:
     with mesh() as own:
         slow, _ = own.pair()

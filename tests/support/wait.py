@@ -14,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], within_s: float = 10.0, every_s: float = 0.02, what: str = "") -> T:
+def until(condition: Callable[[], T], within_s: float = 30.0, every_s: float = 0.02, what: str = "") -> T:
     """The first truthy value of `condition`.
 
     Raises:

@@ -51,6 +51,7 @@ class Observer:
         self._news = False
         self._trouble: Trouble | None = None
         self._counts: Mapping[str, Counts] = {}
+        self._retired: tuple[str, ...] = ()
         self._started_at = datetime.now(UTC)
 
     def touch(self, key: Key) -> None:
@@ -92,6 +93,9 @@ class Observer:
             for key in self._actors:
                 self.touch(key)
         self._counts = self._counts if counts is None else counts
+        if self._retired != (retired := tuple(self._queues.retired)):
+            self._retired = retired  # of actors that are gone: no status changes with it
+            self.tell()
         with_queue = [(key, actor, actor.queue) for key, actor in self._actors.items() if actor.queue is not None]
         # An actor may get a queue that has been there all the time: nothing changes, and yet it has not been counted.
         if counts is None and not any(actor.counts is None and queue in self._counts for _, actor, queue in with_queue):

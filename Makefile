@@ -23,7 +23,7 @@ bench: setup     ## measure, write build/bench.json, print the table
 bench-peers: setup     ## the same work on Celery, Dramatiq, FastStream and Taskiq; build/bench-peers.json
 	@tools/bench-peers
 cluster-api: setup ## a Kubernetes control plane to work with by hand, until Ctrl-C
-	@tools/cluster-binaries >/dev/null && .venv/bin/python -m tests.support.kube
+	@tools/cluster-binaries control-plane >/dev/null && .venv/bin/python -m tests.support.kube
 generate: setup     ## write every generated file anew
 	@.venv/bin/python tools/generate.py && .venv/bin/python schemas/golden/generate.py
 clean:     ## remove what the targets above made

@@ -118,13 +118,16 @@ def test_row_41_what_was_deleted_by_hand_is_restored(home: Bed) -> None:
     home.create("robust", scaling=SCALED)
     home.keda_says("robust")
     home.reaches("robust", "Napping", "ScaledObjectReady")
-    before = {kind: home.child(kind, "robust") for kind in ("scaledobjects", "deployments")}
+    volumes = home.deployment("robust")["spec"]["template"]["spec"]["volumes"]
+    (script,) = (volume for volume in volumes if volume["name"] == "asya-runtime")
+    lost = {"scaledobjects": "robust", "deployments": "robust", "configmaps": script["configMap"]["name"]}
+    before = {kind: home.child(kind, name) for kind, name in lost.items()}
     for kind, found in before.items():
         assert found is not None
-        home.api.delete(kind, home.namespace, "robust")
+        home.api.delete(kind, home.namespace, lost[kind])
 
         def renewed(kind: str = kind, uid: str = found["metadata"]["uid"]) -> bool:
-            now = home.child(kind, "robust")
+            now = home.child(kind, lost[kind])
             return now is not None and now["metadata"]["uid"] != uid
 
         until(renewed, 25, 0.1, what=f"a new one of {kind}")

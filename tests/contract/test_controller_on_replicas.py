@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.controller_bed import Bed, bed, condition, states
+from tests.support.kube import faults
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
@@ -78,18 +79,23 @@ def test_row_39_scaling_switched_off_the_authors_count_comes_back(home: Bed) -> 
     home.told("fixed", "ScalingDisabled")
 
 
+def test_row_39_what_ends_while_a_pass_is_at_work_is_looked_at_again(home: Bed) -> None:
+    """Both of KEDA's objects are gone before the pass that removes them has ended: whoever is told of that must look again."""
+    home.create("late", scaling={**SCALED, "minReplicas": 3})
+    home.keda_says("late")
+    home.make_ready("late", 3)
+    home.reaches("late", "Running", "ScaledObjectReady")
+    home.proxy.inject(faults.answered_late(2), verb="delete", resource="triggerauthentications")
+    home.change("late", {"spec": {"scaling": {"enabled": False}, "workload": {"replicas": 2}}})
+    until(lambda: home.deployment("late")["spec"]["replicas"] == 2, 20, 0.1, what="the author's count")
+
+
 def test_row_40_a_restart_does_not_touch_what_the_autoscaler_set(cluster: Cluster) -> None:
     with bed(cluster, shared_node()) as home:
         home.create("busy", scaling=SCALED)
         home.keda_says("busy")
         home.reaches("busy", "Napping", "ScaledObjectReady")
-        scale = {"spec": {"replicas": 7}}
-        home.api.ask(
-            "PATCH",
-            f"/apis/apps/v1/namespaces/{home.namespace}/deployments/busy/scale",
-            scale,
-            "application/merge-patch+json",
-        )
+        home.scale("busy", 7)
         home.make_ready("busy", 7)
         home.reaches("busy", "Running")
         until(lambda: home.status("busy")["readyReplicas"] == 7, 20, 0.1)

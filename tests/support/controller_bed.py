@@ -173,6 +173,11 @@ class Bed:
         """One container of the pod is in `state`, the others run."""
         self.set_status(pod, failing(pod, container, state, restarts, last))
 
+    def scale(self, name: str, replicas: int) -> None:
+        """As an autoscaler sets the number of a Deployment's pods."""
+        path = f"{path_of('deployments', self.namespace, name)}/scale"
+        self.api.ask("PATCH", path, {"spec": {"replicas": replicas}}, MERGE)
+
     def keda_says(self, name: str, ready: str = "True", message: str = "", within_s: float = WITHIN_S) -> None:
         """KEDA's word about the ScaledObject, once there is one."""
         until(lambda: self.child("scaledobjects", name), within_s, 0.1, what=f"ScaledObject {name}")

@@ -61,7 +61,8 @@ class Executor:
         if step.scaled:
             self._create(kind, with_replicas(body, step.replicas), HANDOVER, owner)
             made = self._apply(kind, body, CHILDREN)
-            return self._hand_over(kind, made.read())
+            # The workload's own controller may have written its status since: the helper needs the newest version.
+            return self._hand_over(kind, (self._view.get(kind, made.name) or made).read())
         return self._create(
             kind, body if step.replicas is None else with_replicas(body, step.replicas), CHILDREN, owner
         )

@@ -35,6 +35,7 @@ class Children:
         namespace, name = actor
         kind = STATEFUL_SET if lenient(effective.kind, spec, "Deployment") == STATEFUL_SET.name else DEPLOYMENT
         other = next(item for item in WORKLOADS if item is not kind)
+        self.wanted_kind, self.other_kind = kind, other
         self.wanted = view.get(kind, actor)
         self.other = view.get(other, actor)
         self.workload = self.wanted or self.other
@@ -50,6 +51,17 @@ class Children:
         each = (self.wanted, self.other, self.scaled_object, self.authentication, self.service_account, self.hpa)
         return tuple(kept and (kept.uid, kept.version) for kept in (*each, *self.pods))
 
+    def planned(self) -> tuple[tuple[Kind, Kept | None], ...]:
+        """What a plan is made from, by kind; absent ones are None."""
+        return (
+            (self.wanted_kind, self.wanted),
+            (self.other_kind, self.other),
+            (SCALED_OBJECT, self.scaled_object),
+            (TRIGGER_AUTHENTICATION, self.authentication),
+            (SERVICE_ACCOUNT, self.service_account),
+            (HPA, self.hpa),
+        )
+
     def kept(self) -> Iterable[tuple[Kind, Kept]]:
         """Those of ours that are applied, by kind."""
         named = (
@@ -59,6 +71,32 @@ class Children:
             (SERVICE_ACCOUNT, self.service_account),
         )
         return ((kind, item) for kind, item in named if item is not None)
+
+
+def overtaken(before: Children, after: Children, left: Mapping[str, Kept]) -> bool:
+    """Whether others changed, while a plan was carried out, what it was made from; `left` is what its own writes made of it, by kind.
+
+    What an object says of itself plans nothing, except where one workload waits for the other's pods.
+    """
+    if before.other is not None:
+        return before.signature() != after.signature()
+    pairs = zip(before.planned(), after.planned(), strict=True)
+    return any(not alike(left.get(kind.name, then), now) for (kind, then), (_, now) in pairs)
+
+
+def alike(then: Kept | None, now: Kept | None) -> bool:
+    """Whether a plan would be the same with either."""
+    if then is None or now is None or then.uid != now.uid:
+        return then is now
+    return then.version == now.version or (then.fields == now.fields and essence(then) == essence(now))
+
+
+def essence(kept: Kept) -> dict[str, Any]:
+    """The object without what it says of itself."""
+    found = kept.read()
+    found.pop("status", None)
+    del found["metadata"]["resourceVersion"]
+    return found
 
 
 def pods(view: View, actor: Name, workload: Kept | None) -> list[Kept]:

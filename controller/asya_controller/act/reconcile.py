@@ -20,7 +20,7 @@ from asya_controller.act.brokers import Brokers
 from asya_controller.act.deletion import Deletion
 from asya_controller.act.events import EventSender
 from asya_controller.act.execute import Executor
-from asya_controller.act.gather import Children, world_of
+from asya_controller.act.gather import Children, overtaken, world_of
 from asya_controller.act.metrics import Metrics
 from asya_controller.act.queue_removal import QueueRemoval
 from asya_controller.act.report import Reporter
@@ -122,8 +122,8 @@ class Reconciler:
         suspended = annotations(actor).get(SUSPEND_ANNOTATION) == "true"
         violation = check(actor, self._config)
         queue = None if violation else self._queue(name, actor, read_only=suspended)
-        now_s, look_again = time.monotonic(), self._asked_anew(name, actor, state)
-        signature = (kept.version, children.signature(), queue, self.keda)
+        now_s, look_again, keda = time.monotonic(), self._asked_anew(name, actor, state), self.keda
+        signature = (kept.version, children.signature(), queue, keda)
         if signature == state.signature and now_s < state.look_at and not look_again:
             return End(min(state.look_at - now_s, random.uniform(*RESYNC_S)))
         if not suspended and not finalizer.present(actor):
@@ -145,13 +145,14 @@ class Reconciler:
             if waiting is not None:
                 return waiting
             self._work(name, world, state, end)
-            children = Children(self._view, name, actor["spec"])
+            planned, children = children, Children(self._view, name, actor["spec"])
+            end.overtaken = overtaken(planned, children, end.left)
             world = self._world(actor, children, state, queue)
             self._former_queues(name, world, state)
         end.sooner(hearsay.ask(self._api, world, children, state, now(), now_s))
         world = replace(self._world(actor, children, state, queue), pass_finished=not end.unfinished)
         self._reporter.report(name, world, violation, state, end)
-        self._remember(name, kept, children, queue, state, end)
+        self._remember(name, kept, (children.signature(), queue, keda), world, state, end)
         return end
 
     def _delete(self, name: Name, actor: dict[str, Any], children: Children, state: ActorState) -> End:
@@ -263,20 +264,21 @@ class Reconciler:
         return kept.read() if kept is not None else actor
 
     def _remember(
-        self, name: Name, seen: Kept, children: Children, queue: QueueFacts | None, state: ActorState, end: End
+        self, name: Name, seen: Kept, facts: tuple[Any, ...], world: World, state: ActorState, end: End
     ) -> None:
-        """So that the same facts cause no second look before a time mark."""
+        """So that the same facts cause no second look before a time mark. What came while this pass was at work was not looked at: it must
+        not be remembered as seen, or the pass that it has asked for would find nothing new.
+        """
         kept = self._view.actors.get(name)
         now_s = time.monotonic()
-        for kind, _ in children.kept():
-            state.sure_until.setdefault(kind.name, now_s + random.uniform(*SURE_FOR_S))
+        for kind in world.fields:
+            state.sure_until.setdefault(kind, now_s + random.uniform(*SURE_FOR_S))
         end.sooner(min((until - now_s for until in state.sure_until.values()), default=None))
-        # Our own write may have brought a change of somebody else along, which this pass has not looked at.
+        whole = world.workload is None or self.scripts.there(name[0])
         # A former queue's fate is told by a wake-up alone: no fact that is looked at here changes with it.
-        known = (
-            kept is not None and kept.news == seen.news and not (end.failed or end.unfinished) and not state.removing
-        )
-        state.signature = (kept.version, children.signature(), queue, self.keda) if kept is not None and known else ()
+        open_ends = end.failed or end.unfinished or end.overtaken or state.removing or not whole
+        known = kept is not None and kept.news == seen.news and not open_ends
+        state.signature = (kept.version, *facts) if kept is not None and known else ()
         state.look_at = now_s + (end.again_s if end.again_s is not None else float("inf"))
         end.sooner(random.uniform(*RESYNC_S))
 

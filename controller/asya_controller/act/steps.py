@@ -8,7 +8,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from asya_controller.act.actor_state import ActorState, Held
@@ -35,12 +35,15 @@ FOREIGN_EVERY_S = 30.0
 @dataclass(slots=True)
 class End:
     """How a pass ended: when to look again, and whether that is because something failed. `unfinished`: something is still to be written
-    that no condition tells of yet, so the status must not speak of this generation.
+    that no condition tells of yet, so the status must not speak of this generation. `overtaken`: others changed meanwhile what was planned
+    from. `left`: kind -> an object as this pass left it.
     """
 
     again_s: float | None = None
     failed: bool = False
     unfinished: bool = False
+    overtaken: bool = False
+    left: dict[str, Kept] = field(default_factory=dict)
 
     def sooner(self, wait_s: float | None) -> None:
         """Look again after this time at the latest."""
@@ -119,7 +122,7 @@ class Steps:
                 self._scripts.ensure(name[0])
             else:
                 uid = str(world.metadata["uid"])
-                self._note(kind, self._executor.run(step, uid, live_uid(world, kind)), state)
+                self._note(kind, self._executor.run(step, uid, live_uid(world, kind)), state, end)
         except NotOurs as error:
             state.held[kind] = Held(
                 Refusal(kind, str(error.live["metadata"]["name"]), "NameConflict", error.message),
@@ -175,8 +178,11 @@ class Steps:
             end.sooner(CONTEST_WINDOW_S)
         return True
 
-    def _note(self, kind: str, kept: Kept | None, state: ActorState) -> None:
+    @staticmethod
+    def _note(kind: str, kept: Kept | None, state: ActorState, end: End) -> None:
         """Remember an object as we have left it."""
+        if kept is not None:
+            end.left[kind] = kept
         state.sure_until[kind] = time.monotonic() + random.uniform(*SURE_FOR_S)
         if kept is not None and kept.fields.applied is not None:
             state.left[kind] = kept.fields.applied

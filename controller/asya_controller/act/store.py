@@ -121,16 +121,15 @@ class Store:
     # what we wrote ourselves
 
     def wrote(self, item: Json) -> Kept:
-        """The answer to one of our writes, so that the next pass sees it at once. One older than what the watch has shown is ignored:
-        the object may be gone since.
+        """The answer to one of our writes, so that the next pass sees it at once. One older than what the watch has shown is not filed:
+        the object may be gone since. Given back in either case is what we wrote, whatever others have made of it by now.
         """
         kept = self.keep(item)
         with self._lock:
             known = self._objects.get(kept.name)
             if kept.version > (known.version if known else self._seen):
                 self._file(kept)
-                return kept
-            return known or kept
+            return kept
 
     # inside
 

@@ -51,6 +51,15 @@ async def cut_after(exchange: Exchange) -> None:
     exchange.cut()
 
 
+def answered_late(seconds: float) -> Fault:
+    """The server does it at once; the controller is told so much later."""
+
+    async def play(exchange: Exchange) -> None:
+        await exchange.forward(late_s=seconds)
+
+    return play
+
+
 async def silent(exchange: Exchange) -> None:
     """Half open: nobody answers, nobody hangs up."""
     await exchange.hang()

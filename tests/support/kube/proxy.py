@@ -114,8 +114,8 @@ class Exchange:
         head = [("Content-Type", "application/json"), ("Content-Length", str(len(data))), *(headers or {}).items()]
         await self._client.send(h11.Response(status_code=code, headers=head), h11.Data(data=data), h11.EndOfMessage())
 
-    async def forward(self, *, deliver: bool = True, lines: Change | None = None) -> None:
-        """Let the server do it, and hand its answer on; a watch passes through `lines`."""
+    async def forward(self, *, deliver: bool = True, lines: Change | None = None, late_s: float = 0.0) -> None:
+        """Let the server do it, and hand its answer on, `late_s` later; a watch passes through `lines`."""
         request = self.request
         await self._look()
         server = await self._connect()
@@ -135,6 +135,7 @@ class Exchange:
         data = await server.body()
         request.code = answer.status_code
         self._understand(data)
+        await asyncio.sleep(late_s)
         if deliver:
             kept = [(name, value) for name, value in answer.headers if name not in HOP_BY_HOP]
             head_back = [*kept, (b"Content-Length", str(len(data)).encode())]

@@ -6,6 +6,7 @@ Long because its situations share one started controller.
 import contextlib
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -226,7 +227,9 @@ def test_row_31_two_actors_of_one_queue_name_the_older_keeps_it(cluster: Cluster
                 home.create("b-c", transport="one-name")
                 home.reaches("b-c", "ScalingUp", "QueueReady")
                 home.namespace = second
-                until(lambda: home.api.get("asyncactors", first, "b-c"), 5)
+                created = home.api.get("asyncactors", first, "b-c")["metadata"]["creationTimestamp"]
+                # The API server keeps whole seconds, and of two in one second the uid would decide.
+                until(lambda: datetime.now(UTC) - datetime.fromisoformat(created) > timedelta(seconds=1))
                 home.create("c", transport="one-name")
                 status = home.reaches("c", "TransportError", "QueueConflict")
                 assert f"default/{first}/b-c" in status["message"]

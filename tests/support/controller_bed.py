@@ -102,7 +102,9 @@ class Bed:
             result = until(found, within_s, 0.1)
         except AssertionError:
             last = self.controller.log()[-1500:]
-            raise AssertionError(f"{name} is not {value} {reason}: {self.status(name)}\n{last}") from None
+            asked = "\n".join(f"{r.verb} {r.resource} {r.name} {r.code}" for r in self.proxy.record.requests[-12:])
+            found_now = f"{self.status(name)}\nqueues {self.queues()}\n{asked}\n{last}"
+            raise AssertionError(f"{name} is not {value} {reason}: {found_now}") from None
         assert result is not None
         return result
 

@@ -90,7 +90,7 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         for index, (left, right) in enumerate(zip(old, new, strict=True)):
             yield from differences(left, right, f"{path}[{index}]")
     elif old != new:
-        yield f"{path}: {json.dumps(old)} -> {json.dumps(new)}"
+        yield f"{path}: {json.dumps(old)[:300]} -> {json.dumps(new)[:300]}"
 
 
 def substance(document: JSON) -> JSON:

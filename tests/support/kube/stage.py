@@ -32,7 +32,7 @@ KINDS = (
     "triggerauthentications",
     "configmaps",
 )
-QUIET_S = 1.0
+QUIET_S = 1.5
 # Another pass comes with the check of the queues at the latest, every 5 s in tests.
 LONG_QUIET_S = 6.0
 # Differ from one namespace and moment to the next: times, hashes of what holds the namespace's name, and counts of messages, which a
@@ -97,12 +97,18 @@ class Stage(Bed):
         )
 
     def settle(self, quiet_s: float = QUIET_S, within_s: float = 120.0) -> None:
-        """Wait until everything is current and nothing was written for a while. Silence has no event, so this waits for time to pass."""
+        """Wait until everything is current and nothing was written for a while. Silence has no event, so this waits for time to pass.
+
+        The silence of a controller that is only starting says nothing: it is counted from when all was current.
+        """
+        unsettled_at = time.monotonic()
 
         def settled() -> bool:
+            nonlocal unsettled_at
+            if not (self.is_ready() and self.current()):
+                unsettled_at = time.monotonic()
             writes = self.proxy.record.writes()
-            silent = not writes or time.monotonic() - writes[-1].at > quiet_s
-            return silent and self.is_ready() and self.current()
+            return time.monotonic() - max(unsettled_at, writes[-1].at if writes else 0.0) > quiet_s
 
         try:
             until(settled, within_s, 0.1)

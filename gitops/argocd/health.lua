@@ -23,4 +23,10 @@ local function verdict()
   return "Progressing"
 end
 
-return {status = verdict(), message = (obj.status or {}).message or "the controller has not looked at it yet"}
+local function message()
+  local status = obj.status or {}
+  if status.status == nil then return "the controller has not looked at it yet" end
+  return status.message or "" -- a running or napping actor has nothing to say
+end
+
+return {status = verdict(), message = message()}

@@ -18,6 +18,7 @@ RUNNING = {
     "conditions": [
         {"type": "WorkloadReady", "status": "True", "reason": "WorkloadAvailable"},
         {"type": "TransportReady", "status": "True", "reason": "QueueReady"},
+        {"type": "Ready", "status": "True", "reason": "Running"},
     ],
 }
 
@@ -56,13 +57,13 @@ class Client:
         }
         return self.api.apply("deployments", self.namespace, document, manager=manager)
 
-    def status(self, owner: JSON, generation: int) -> None:
+    def status(self, owner: JSON, generation: int, **members: Any) -> None:
         """Write the actor's status."""
         document = {
             "apiVersion": "asya.sh/v1alpha1",
             "kind": "AsyncActor",
             "metadata": {key: owner["metadata"][key] for key in ("name", "namespace", "uid")},
-            "status": RUNNING | {"observedGeneration": generation},
+            "status": RUNNING | {"observedGeneration": generation} | members,
         }
         path = path_of("asyncactors/status", self.namespace, "hello")
         self.api.ask("PATCH", path, document, APPLY, fieldManager="asya-status", force="true")
@@ -158,3 +159,11 @@ def test_a_request_that_no_rule_allows_is_seen(client: Client, method: str, path
     body = {"metadata": {"name": client.namespace + "-b"}} if method == "POST" else None
     client.api.ask(method, path_of(path, namespace), body, dryRun="All")
     assert client.wrong() == ["permitted"]
+
+
+def test_a_status_that_tools_misread_is_seen(client: Client) -> None:
+    owner = client.actor((IMAGE, "i:1"))
+    client.workload(owner, manager="asya-controller", image="i:1", replicas=1)
+    stalled = [{"type": kind, "status": "True", "reason": "ConfigError"} for kind in ("Ready", "Stalled")]
+    client.status(owner, 1, conditions=stalled)
+    assert client.wrong() == ["tools_agree"]

@@ -3,12 +3,9 @@
 The table is that of crd.md, How tools read it.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lupa import lua51
 
 from asya_controller.decide.world import QueueFacts, World
 from tests.controller.worlds import (
@@ -28,15 +25,7 @@ from tests.controller.worlds import (
     waiting_pod,
     world,
 )
-
-SCRIPT = (Path(__file__).parents[2] / "gitops/argocd/health.lua").read_text()
-
-
-def health(document: Mapping[str, Any]) -> dict[str, str]:
-    """The verdict of the script as Argo CD would get it: `obj` is a global table, the answer a table."""
-    lua = lua51.LuaRuntime()
-    lua.globals().obj = lua.table_from(document, recursive=True)
-    return dict(lua.execute(SCRIPT))
+from tests.support.health import argocd
 
 
 def shown(facts: World, history: History | None = None, **metadata: Any) -> tuple[str, str]:
@@ -44,7 +33,7 @@ def shown(facts: World, history: History | None = None, **metadata: Any) -> tupl
     history = history or History()
     status = history.look(facts)
     document = {**facts.actor, "metadata": {**facts.actor["metadata"], "generation": 1, **metadata}, "status": status}
-    return status["status"], health(document)["status"]
+    return status["status"], argocd(document)["status"]
 
 
 HELD = minutes(11)
@@ -114,7 +103,7 @@ def test_what_a_person_asked_for_and_what_was_not_seen_yet_come_first() -> None:
 
 
 def test_an_actor_that_no_controller_has_seen_is_progressing_and_says_so() -> None:
-    assert health({"metadata": {"generation": 1}}) == {
+    assert argocd({"metadata": {"generation": 1}}) == {
         "status": "Progressing",
         "message": "the controller has not looked at it yet",
     }
@@ -122,6 +111,6 @@ def test_an_actor_that_no_controller_has_seen_is_progressing_and_says_so() -> No
 
 def test_the_message_is_the_actors_own() -> None:
     status = History().look(failing(crashing_pod()))
-    found = health({"metadata": {"generation": 1}, "status": status})
+    found = argocd({"metadata": {"generation": 1}, "status": status})
     assert found["message"] == status["message"]
     assert "asya-runtime" in found["message"]

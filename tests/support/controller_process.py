@@ -143,9 +143,14 @@ class ControllerProcess:
         """What it wrote."""
         return self.log_file.read_text()
 
+    @property
+    def metrics_address(self) -> str:
+        """Where it answers Prometheus."""
+        return f"127.0.0.1:{self._port(1)}"
+
     def metric(self, series: str, **labels: str) -> float:
         """The sum of all series of that name that have these labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port(1)}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         found = (line.rpartition(" ") for line in lines if line.startswith((f"{series}{{", f"{series} ")))

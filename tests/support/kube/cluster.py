@@ -64,9 +64,19 @@ class Cluster:
         self.server: str = place["server"]
         data = place.get("certificate-authority-data")
         self.ca = base64.b64decode(data).decode() if data else None
+        self._enter()
+
+    def _enter(self) -> None:
         self.api = self.identity(TESTER)
         self.as_controller = self.identity(CONTROLLER)
         self.wait_served()
+
+    def renew(self) -> None:
+        """Install what the tests need once more: for who has removed an installation, and with it the namespace of its accounts."""
+        self.api.close()
+        self.as_controller.close()
+        self._install()
+        self._enter()
 
     def wait_served(self) -> None:
         """Wait until the kinds of the CRDs can be asked for, after a start of the API server, too."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tests.support.health import argocd, kstatus, must_show
 from tests.support.kube.api import JSON
 from tests.support.kube.record import Record, Request, Shown
 
@@ -28,6 +29,7 @@ def violations(record: Record, rules: Sequence[JSON]) -> list[str]:
             actor_untouched,
             delete_names_uid,
             observed_what_was_applied,
+            tools_agree,
         ):
             found += [f"{oracle.__name__}: {problem}: {request}" for problem in oracle(request, record)]
         if not permitted(request, rules):
@@ -130,6 +132,15 @@ def observed_what_was_applied(request: Request, record: Record) -> Iterator[str]
     behind = {name: image for name, image in wanted.items() if live.get(name) != image}
     if behind:
         yield f"observedGeneration {generation}, and the workload still has {live}, not {behind}"
+
+
+def tools_agree(request: Request, _record: Record) -> Iterator[str]:
+    """Flux and Argo CD make of every status that is written what the specification says."""
+    if request.sub != "status" or not request.after or request.code is None or request.code >= 300:
+        return
+    shown, wanted = (kstatus(request.after), argocd(request.after)["status"]), must_show(request.after)
+    if shown != wanted:
+        yield f"Flux and Argo CD show {shown}, not {wanted}, for {request.after.get('status')}"
 
 
 def follows(status: Mapping[str, Any]) -> bool:

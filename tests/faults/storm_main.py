@@ -25,11 +25,23 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--crashes", type=int, default=20)
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--stuck", type=float, default=300.0, help="seconds without progress until it is given up")
+    parser.add_argument(
+        "--unknown-actor-wait", type=float, default=30.0, help="seconds; a deleted queue is away for less"
+    )
     given = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     path = BUILD / "storm-ledger.jsonl"
     path.unlink(missing_ok=True)
-    report = run(Scale(given.envelopes, given.kills, given.crashes, seed=given.seed), path)
+    scale = Scale(
+        given.envelopes,
+        given.kills,
+        given.crashes,
+        seed=given.seed,
+        stuck_s=given.stuck,
+        unknown_actor_wait_s=given.unknown_actor_wait,
+    )
+    report = run(scale, path)
     (BUILD / "storm.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")
     table = Table("ledger", "count")
     for name, count in report.verdict.figures().items():

@@ -7,6 +7,7 @@ its pauses, and writes every end into the ledger. The sidecars enter the broker 
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 import time
@@ -17,6 +18,7 @@ import psutil
 from asya_transport.rabbitmq.admin import RabbitmqAdmin
 from tests.faults.ledger import Ledger
 from tests.faults.storm_plan import ACTORS
+from tests.faults.storm_report import Scale
 from tests.support.rabbitmq import Node
 from tests.support.rabbitmq_mesh import TIERS, tiers_of
 from tests.support.sidecar_process import Process, Runtime, Sidecar
@@ -85,7 +87,7 @@ class Pod:
 class StormMesh:
     """`pods` and the broker. `close` ends all of them."""
 
-    def __init__(self, folder: Path, node: Node, ledger: Ledger, password: str, window: int) -> None:
+    def __init__(self, folder: Path, node: Node, ledger: Ledger, password: str, scale: Scale) -> None:
         self.folder = folder
         self.node = node
         self.store = folder / "store"
@@ -111,10 +113,11 @@ class StormMesh:
             "ASYA_RABBITMQ_USERNAME": USER,
             "ASYA_RABBITMQ_PASSWORD": password,
             "ASYA_RABBITMQ_DELAY_TIERS": TIERS,
+            "ASYA_UNKNOWN_ACTOR_WAIT": f"{scale.unknown_actor_wait_s:g}s",
         }
         names = [(f"{actor}-{number}", actor) for actor in ACTORS for number in range(REPLICAS)]
         names += [(actor, actor) for actor in ENDS]
-        self.pods = [Pod(name, actor, folder / name, broker, window) for name, actor in names]
+        self.pods = [Pod(name, actor, folder / name, broker, scale.window) for name, actor in names]
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
 
@@ -172,7 +175,8 @@ class StormMesh:
     def ended(self) -> set[str]:
         """Ids of all stored results and errors."""
         folders = [folder for kind in ("results", "errors") if (folder := self.store / kind).is_dir()]
-        return {file.name[:-5] for folder in folders for file in folder.iterdir() if not file.name.startswith(".")}
+        listed = (name for folder in folders for name in os.listdir(folder))  # noqa: PTH208 - a path for each of 100,000 is slow
+        return {name[:-5] for name in listed if name[0] != "."}
 
     def stop(self) -> None:
         """Ask all sidecars, then all runtimes, to end, so that their logs are whole."""

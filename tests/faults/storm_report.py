@@ -28,6 +28,8 @@ class Scale:
     window: int = 16
     stuck_s: float = 90.0
     """Without any progress for so long the storm is given up."""
+    unknown_actor_wait_s: float = 10.0
+    """The mesh's own, and so the longest that a deleted queue may stay away."""
 
 
 @dataclass

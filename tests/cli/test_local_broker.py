@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from asya_cli.errors import UsageMistake
-from asya_cli.local import polled_queues
 from asya_cli.local.broker import EmbeddedBroker, RabbitmqBroker, broker_named, keep, kept_broker
 from asya_cli.local.folder import Folder
 from asya_cli.local.launch import Launch, sidecar_launch
-from asya_cli.local.polled_queues import Looker, Made, PolledQueues, Wish
+from asya_cli.local.polled_queues import Looker, Made, Pace, PolledQueues, Wish
 from asya_cli.local.queues import Trouble
 from asya_cli.local.tasks import happens
 from asya_transport.admin import AccessRefused, Counts, TransportError, Unreachable
 from asya_transport.choose import open_admin
 from asya_transport.sqlite.admin import SqliteAdmin
 from tests.cli.test_local_launch import place
+from tests.support.brokers import holds
 
 URL = "amqps://ada:p%40ss@rabbit.example.com/team%2Fone"
 
@@ -90,11 +90,10 @@ def test_the_operators_configuration_of_it_is_a_rabbitmq(folder: Folder) -> None
 
 
 @pytest.fixture
-def looker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Looker:
+def looker(tmp_path: Path) -> Looker:
     """On the embedded broker, whose admin keeps the same promises; every look counts, and empty is empty at once."""
-    for name in ("QUICK_S", "USUAL_S", "DEAD_LETTERS_S", "EMPTY_FOR_S"):
-        monkeypatch.setattr(polled_queues, name, 0.0)
-    return Looker(open_admin("sqlite", sqlite_path=tmp_path / "mesh.db"), Made(tmp_path / "queues.json", "here"))
+    pace = Pace(quick_s=0, usual_s=0, dead_letters_s=0, empty_for_s=0)
+    return Looker(open_admin("sqlite", sqlite_path=tmp_path / "mesh.db"), Made(tmp_path / "queues.json", "here"), pace)
 
 
 def test_a_queue_that_it_has_made_goes_when_it_is_empty(looker: Looker) -> None:
@@ -154,13 +153,14 @@ class Faulty(SqliteAdmin):
 
 def test_a_fault_of_our_own_in_the_thread_is_raised_on_the_loop(tmp_path: Path) -> None:
     async def scenario() -> None:
-        admin = Faulty(tmp_path / "mesh.db")
-        queues = PolledQueues(admin, Made(tmp_path / "queues.json", "here"), "b", lambda: None, lambda _note: None)
+        admin, rung = Faulty(tmp_path / "mesh.db"), asyncio.Event()
+        queues = PolledQueues(admin, Made(tmp_path / "queues.json", "here"), "b", rung.set, lambda _note: None)
         queues.begin()
         queues.declare("q")
         try:
-            while queues.count() is None:
-                await asyncio.sleep(0.01)
+            assert queues.count() is None
+            assert await happens(rung, 10)
+            queues.count()
         finally:
             queues.close()
             admin.close()
@@ -181,18 +181,16 @@ class Stuck(SqliteAdmin):
         return super().counts(queue)
 
 
-def test_a_look_that_does_not_end_is_told_and_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polled_queues, "SILENT_S", 0.1)
-    monkeypatch.setattr(polled_queues, "CLOSE_WITHIN_S", 0.1)
+def test_a_look_that_does_not_end_is_told_and_holds_nothing_up(tmp_path: Path) -> None:
+    pace = Pace(silent_s=0.1, close_within_s=0.1)
 
     async def scenario() -> None:
         admin, rung = Stuck(tmp_path / "mesh.db"), asyncio.Event()
-        queues = PolledQueues(admin, Made(tmp_path / "queues.json", "here"), "the broker", rung.set, lambda _note: None)
+        made = Made(tmp_path / "queues.json", "here")
+        queues = PolledQueues(admin, made, "the broker", rung.set, lambda _note: None, pace)
         queues.begin()
         queues.declare("q")
-        while queues.trouble is None:
-            assert queues.count() is None
-            await asyncio.sleep(0.01)
+        await holds(lambda: queues.count() is None and queues.trouble is not None)
         assert queues.trouble == Trouble("BrokerUnreachable", "the broker has not answered for 0.1 s")
         admin.go.set()
         assert await happens(rung, 10)

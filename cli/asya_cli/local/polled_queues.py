@@ -19,16 +19,25 @@ from asya_cli.local.folder import Folder
 from asya_cli.local.queues import Trouble, dead_letters
 from asya_transport.admin import Admin, Counts, QueueMissing, QueueNotEmpty, TransportError
 
-QUICK_S: Final = 0.2
-"""Queues whose replicas follow their length, and sleeping ones: looked at several times a second (contract: cli, Scaling)."""
-USUAL_S: Final = 1.0
-DEAD_LETTERS_S: Final = 3.0
-EMPTY_FOR_S: Final = 2.0
-"""A queue is removed when it has been empty and without consumers in all looks of so long."""
-SILENT_S: Final = 10.0
-"""A look that takes longer says that the broker does not answer."""
-CLOSE_WITHIN_S: Final = 1.0
 HEARTBEAT_S: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often is looked, and for how long is waited; seconds."""
+
+    quick_s: float = 0.2
+    """Queues whose replicas follow their length, and sleeping ones: looked at several times a second (contract: cli, Scaling)."""
+    usual_s: float = 1.0
+    dead_letters_s: float = 3.0
+    empty_for_s: float = 2.0
+    """A queue is removed when it has been empty and without consumers in all looks of so long."""
+    silent_s: float = 10.0
+    """A look that takes longer says that the broker does not answer."""
+    close_within_s: float = 1.0
+
+
+USUAL_PACE: Final = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Looker:
 
     admin: Admin
     made: Made
+    pace: Pace = USUAL_PACE
     declared: set[str] = field(default_factory=set)
     counts: dict[str, Counts] = field(default_factory=dict)
     looked_at: dict[str, float] = field(default_factory=dict)
@@ -91,8 +101,8 @@ class Looker:
                 if queue not in self.declared:
                     self._declare(queue)
             for queue in (*wish.wanted, *wish.retired):
-                self._count(queue, QUICK_S if queue in wish.quick else USUAL_S)
-                self._count(dead_letters(queue), DEAD_LETTERS_S)
+                self._count(queue, self.pace.quick_s if queue in wish.quick else self.pace.usual_s)
+                self._count(dead_letters(queue), self.pace.dead_letters_s)
             gone = {queue for queue in wish.retired if self._is_gone(queue)}
         except TransportError as error:
             trouble = Trouble.of(error)
@@ -139,7 +149,7 @@ class Looker:
         """A retired queue is removed when it is ours and was empty for long enough; True when there is nothing more to do."""
         if queue not in self.made.names:
             return True
-        if self.looked_at[queue] - self.empty_since.get(queue, self.looked_at[queue]) < EMPTY_FOR_S:
+        if self.looked_at[queue] - self.empty_since.get(queue, self.looked_at[queue]) < self.pace.empty_for_s:
             return False
         # Dead letters last, and only with their queue: until then they may still come.
         if self._remove(queue):
@@ -173,11 +183,18 @@ class PolledQueues:
     tells_what_is_in_work = False
 
     def __init__(
-        self, admin: Admin, made: Made, place: str, on_ring: Callable[[], None], note: Callable[[str], None]
+        self,
+        admin: Admin,
+        made: Made,
+        place: str,
+        on_ring: Callable[[], None],
+        note: Callable[[str], None],
+        pace: Pace = USUAL_PACE,
     ) -> None:
         self.trouble: Trouble | None = None
         self.retired: dict[str, None] = {}
-        self._looker = Looker(admin, made)
+        self._looker = Looker(admin, made, pace)
+        self._pace = pace
         self._place = place
         self._on_ring = on_ring
         self._note = note
@@ -230,8 +247,8 @@ class PolledQueues:
             raise self._fault
         if not self._thread.is_alive() and not self._closing:
             self._thread.start()
-        if self._loop.time() - self._seen_at > SILENT_S:
-            self.trouble = Trouble("BrokerUnreachable", f"{self._place} has not answered for {SILENT_S:g} s")
+        if self._loop.time() - self._seen_at > self._pace.silent_s:
+            self.trouble = Trouble("BrokerUnreachable", f"{self._place} has not answered for {self._pace.silent_s:g} s")
         if not self._news or self._seen is None:
             return None
         self._news = False
@@ -248,7 +265,7 @@ class PolledQueues:
         self._closing = True
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(CLOSE_WITHIN_S)
+            self._thread.join(self._pace.close_within_s)
 
     def _tell(self, quick: frozenset[str] | None = None) -> None:
         self._wish = Wish(tuple(self._wanted), tuple(self.retired), self._wish.quick if quick is None else quick)
@@ -278,9 +295,13 @@ class PolledQueues:
                 seen = self._looker.look(wish)
             except Exception as fault:  # noqa: BLE001 - raised on the loop, which ends the mesh with its traceback
                 self._fault = fault
+                self._hand_over(self._on_ring)
                 return
-            with suppress(RuntimeError):  # the loop is closed: nobody asks any more
-                self._loop.call_soon_threadsafe(self._took, seen)
-            self._wake.wait(QUICK_S if wish.quick or wish.retired else USUAL_S)
+            self._hand_over(self._took, seen)
+            self._wake.wait(self._pace.quick_s if wish.quick or wish.retired else self._pace.usual_s)
         with suppress(TransportError):
             self._looker.admin.close()
+
+    def _hand_over(self, callback: Callable[..., None], *arguments: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            self._loop.call_soon_threadsafe(callback, *arguments)

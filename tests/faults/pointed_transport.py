@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asya_transport.admin import Stored
-from asya_transport.port import PUBLISH_TIMEOUT_S, Delivery, Outcome
+from asya_transport.port import PUBLISH_TIMEOUT_S, Connected, Delivery, Outcome
 from tests.faults.points import Fault
 from tests.faults.virtual_time import Life, outside
 
@@ -57,6 +57,10 @@ class PointedTransport:
     def consuming(self) -> bool:
         return self._inner.consuming
 
+    @property
+    def connected(self) -> Connected:
+        return self._inner.connected
+
     def start(self) -> None:
         outside(self._inner.start)
 
@@ -95,23 +99,14 @@ class PointedTransport:
     def resume(self) -> None:
         self._inner.resume()
 
-    def publish(
-        self,
-        queue: str,
-        body: bytes,
-        *,
-        message_id: str | None = None,
-        trace_id: str | None = None,
-        sender: str | None = None,
-        delay_s: float = 0.0,
-        longest_s: float | None = None,  # noqa: ARG002 - waits are exact here
-    ) -> asyncio.Future[Outcome]:
+    def publish(self, queue: str, body: bytes, *, delay_s: float = 0.0, **about: Any) -> asyncio.Future[Outcome]:
         """Stored at once, and answered in the next round of the loop: so each message of a fan-out is a moment of its own."""
         loop, world = self._world.loop, self._world
         future: asyncio.Future[Outcome] = loop.create_future()
         if not self._life.alive:
             return future
-        found = world.record.recognise(body, message_id)
+        message = Stored(body, about["message_id"], about["trace_id"], about["sender"], 0)
+        found = world.record.recognise(body, message.message_id)
         self._open[future] = found
         if {found, world.record.parents.get(found)}.isdisjoint([*self.in_hand, *self._just_lost]):
             world.record.complaints.append(f"{found} was sent for a delivery that is no longer ours")
@@ -123,7 +118,7 @@ class PointedTransport:
         elif world.blocked:
             loop.call_later(PUBLISH_TIMEOUT_S, self._answer, future, Outcome.UNKNOWN)
         elif self._life.alive and not future.done():
-            outcome = outside(world.broker.put, queue, Stored(body, message_id, trace_id, sender, 0), delay_s)
+            outcome = outside(world.broker.put, queue, message, delay_s)
             if outcome is not Outcome.CONFIRMED:
                 loop.call_soon(self._answer, future, outcome)
             elif world.point(self._life, "stored", found) is Fault.UNCONFIRMED:

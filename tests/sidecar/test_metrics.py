@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from asya_sidecar.act.exposition import Exposition
 from asya_sidecar.act.metrics import MAX_DESTINATIONS, Metrics
+from asya_transport.port import Connected
 
 QUEUE = "asya-ns-a"
 A = [
@@ -142,7 +143,7 @@ def test_a_value_on_a_bound_belongs_below_it(metrics: Metrics, seconds: float, b
 
 def test_gauges_show_what_their_owner_set(metrics: Metrics) -> None:
     metrics.active_messages, metrics.prefetch, metrics.consuming = 3, 8, lambda: True
-    metrics.connection_up["publish"] = True
+    metrics.connected = lambda: Connected(consume=False, publish=True)
     metrics.gateway_reports_pending = lambda: 7
     metrics.log_lines_dropped = lambda: 9
     assert [value(metrics, name, queue=QUEUE) for name in ("active_messages", "prefetch", "consuming")] == [3, 8, 1]

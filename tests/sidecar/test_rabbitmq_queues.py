@@ -13,8 +13,8 @@ import pika
 import pytest
 
 from tests.support.rabbitmq import breakable_node
-from tests.support.rabbitmq_mesh import RabbitmqMesh, rabbitmq_mesh, tcp_proxy, told
-from tests.support.sidecar_process import Sidecar, envelope
+from tests.support.rabbitmq_mesh import RabbitmqMesh, amqp_proxy, rabbitmq_mesh, tcp_proxy
+from tests.support.sidecar_process import Sidecar, envelope, told
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(240)  # the server's tools take half a minute on a busy machine
@@ -50,6 +50,27 @@ def test_a_classic_queue_works_and_is_warned_about_once() -> None:
         warnings = [line["msg"] for line in sidecar.lines if "does not count deliveries" in line["msg"]]
         assert len(warnings) == 1
         assert sidecar.metric("redeliveries_total") >= 2
+
+
+def test_a_queue_that_ends_every_connection_is_named_once_and_asked_again_with_growing_pauses() -> None:
+    """RabbitMQ answers so (541) for a quorum queue that has no process any more; the pauses are P7's of the contract."""
+    with rabbitmq_mesh() as own, amqp_proxy(own) as proxy:
+        own.runtime()
+        proxy.ends_consumers = True
+        sidecar = own.sidecar(ASYA_RABBITMQ_PORT=str(proxy.port))
+        until(lambda: len(proxy.ended_at) >= 12, 60, what="asked again and again")
+        assert proxy.ended_at[11] - proxy.ended_at[0] > 0.5, (
+            "12 pauses of 50 ms and more, half of the longest on average"
+        )
+        assert sidecar.reasons == ["consumer_cancelled"]
+        assert "asya-ns-a: 541 INTERNAL_ERROR" in told(sidecar, "consumer_cancelled")
+        assert sidecar.metric("consuming") == 0
+        proxy.ends_consumers = False
+        sidecar.ready()
+        assert [sidecar.metric("connection_up", direction=way) for way in ("consume", "publish")] == [1, 1]
+        own.send(envelope())
+        assert own.arrived_one("b", "e-1")
+        told(sidecar, "consumer_cancelled")
 
 
 @pytest.mark.parametrize("auto_create", ["false", "true"])

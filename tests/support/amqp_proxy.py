@@ -1,7 +1,7 @@
 """A way to RabbitMQ that reads the frames and cuts at a point of the protocol: between a publish, its confirm, and the acknowledgement.
 
-Used by tests/faults/test_amqp_cuts.py and the rows about lost connections. What it may not do: answer by itself, or change a frame. A frame
-goes on whole, or it does not go on and the connection ends.
+Used by tests/faults/test_amqp_cuts.py and the rows about lost connections. What it may not do: change a frame. A frame goes on whole, or it
+does not go on. It answers by itself only where it plays a broker that has lost a queue (`ends_consumers`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ GREETING_BYTES: Final = 8
 """`AMQP` and a version, once, before the client's first frame."""
 HEAD: Final = struct.Struct(">BHI")
 METHOD_FRAME: Final = 1
-CHANNEL_OPEN, FLOW_OK, CONSUME_OK, PUBLISH, ACK = (20, 10), (20, 21), (60, 21), (60, 40), (60, 80)
+CHANNEL_OPEN, FLOW_OK, CONSUME, CONSUME_OK, PUBLISH, ACK = (20, 10), (20, 21), (60, 20), (60, 21), (60, 40), (60, 80)
 CONFIRM_SELECT_OK: Final = (85, 11)
 
 
@@ -44,6 +45,13 @@ class AmqpProxy(TcpProxy):
     cut_now: Cut | None = None
     swallowed: frozenset[tuple[int, int]] = frozenset()
     """Methods of the broker that no client gets to see: a server that lives and does not answer."""
+    ends_consumers = False
+    """Whoever wants to consume gets `connection.close` with 541: so answers a RabbitMQ whose queue has no process any more."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.ended_at: list[float] = []
+        """When it did that, by the monotonic clock."""
+        super().__init__(host, port)
 
     def cut_at(self, cut: Cut) -> Cut:
         """Wait for this point. To be called while no message is under way."""
@@ -96,6 +104,10 @@ class Conversation:
         if method == CHANNEL_OPEN:
             self._next_tag[channel] = 1
             self._unconfirmed[channel].clear()
+        if method == CONSUME and self._proxy.ends_consumers:
+            self._proxy.ended_at.append(time.monotonic())
+            self._mute = True
+            self._client.sendall(internal_error(method))
         cut = self._cut
         if method == PUBLISH and cut is not None and cut.publishes is not None:
             self._mute = self._mute or self._passed == cut.publishes
@@ -140,6 +152,13 @@ class Conversation:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         cut.sprung.set()
+
+
+def internal_error(cause: tuple[int, int]) -> bytes:
+    """The frame with which a broker ends a connection when `cause` was more than it can do."""
+    text = b"INTERNAL_ERROR"
+    close = struct.pack(">HHHB", 10, 50, 541, len(text)) + text + struct.pack(">HH", *cause)
+    return HEAD.pack(METHOD_FRAME, 0, len(close)) + close + b"\xce"
 
 
 class Frames:

@@ -17,35 +17,12 @@ from asya_transport.admin import Stored
 from asya_transport.rabbitmq.admin import RabbitmqAdmin
 from tests.support.amqp_proxy import AmqpProxy
 from tests.support.rabbitmq import PASSWORD, USER, Broker, shared_node
-from tests.support.sidecar_process import NAMESPACE, Mesh, Sidecar
+from tests.support.sidecar_process import NAMESPACE, Mesh
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.wait import short_tmp, until
+from tests.support.wait import short_tmp
 
 TIERS = "500ms,1s,2s,3s,5s"
 Proxy = TypeVar("Proxy", bound=TcpProxy)
-
-
-def told(sidecar: Sidecar, reason: str, times: int = 1) -> str:
-    """What the log said when this reason for not being ready began: one warning each time, and as many in `stalls_total`."""
-    until(lambda: len(_beginnings(sidecar, reason)) >= times, what=f"{reason} is in the log")
-    lines = _beginnings(sidecar, reason)
-    counted = sidecar.metric("stalls_total", reason=reason) if sidecar.popen.poll() is None else times
-    assert (len(lines), counted) == (times, times), lines
-    assert {line["level"] for line in lines} == {"WARNING"}
-    return str(lines[-1][f"detail_{reason}"])
-
-
-def _beginnings(sidecar: Sidecar, reason: str) -> list[dict[str, Any]]:
-    """The lines in which it is new."""
-    before: set[str] = set()
-    found = []
-    for line in sidecar.lines:
-        if line["msg"] in ("ready", "not ready"):
-            reasons = set(line.get("reasons", ()))
-            if reason in reasons - before:
-                found.append(line)
-            before = reasons
-    return found
 
 
 class RabbitmqMesh(Mesh):
@@ -100,7 +77,7 @@ class RabbitmqMesh(Mesh):
         return taken[:limit]
 
     def send_all(self, messages: Iterable[dict[str, Any]], actor: str = "a") -> None:
-        """Many, none of them confirmed one by one; all are there when this returns."""
+        """None of them confirmed one by one."""
         with pika.BlockingConnection(self._parameters) as connection:
             channel = connection.channel()
             for message in messages:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -148,6 +148,29 @@ class Sidecar(Process):
         return [line for line in self.lines if line["msg"] == "envelope done"]
 
 
+def told(sidecar: Sidecar, reason: str, times: int = 1) -> str:
+    """What the log said when this reason for not being ready began: one warning each time, and as many in `stalls_total`."""
+    until(lambda: len(_beginnings(sidecar, reason)) >= times, what=f"{reason} is in the log")
+    lines = _beginnings(sidecar, reason)
+    counted = sidecar.metric("stalls_total", reason=reason) if sidecar.popen.poll() is None else times
+    assert (len(lines), counted) == (times, times), lines
+    assert {line["level"] for line in lines} == {"WARNING"}
+    return str(lines[-1][f"detail_{reason}"])
+
+
+def _beginnings(sidecar: Sidecar, reason: str) -> list[dict[str, Any]]:
+    """The lines in which it is new."""
+    before: set[str] = set()
+    found = []
+    for line in sidecar.lines:
+        if line["msg"] in ("ready", "not ready"):
+            reasons = set(line.get("reasons", ()))
+            if reason in reasons - before:
+                found.append(line)
+            before = reasons
+    return found
+
+
 class Mesh:
     """One SQLite file and the processes around it."""
 
@@ -218,6 +241,11 @@ class Mesh:
 
     def stored(self, actor: str, limit: int = 1000) -> list[Stored]:
         return self.admin.peek(self.queue(actor), limit)
+
+    def send_all(self, messages: Iterable[dict[str, Any]], actor: str = "a") -> None:
+        """Many, as fast as the broker takes them; all are there when this returns."""
+        for message in messages:
+            self.send(message, actor)
 
     def at(self, actor: str, limit: int = 1000) -> list[dict[str, Any]]:
         """Envelopes in an actor's queue."""

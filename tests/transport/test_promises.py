@@ -467,10 +467,13 @@ async def test_row_35_a_queue_deleted_under_the_consumer_ends_the_generation_and
 @scene
 async def test_a_broker_that_goes_away_is_named_and_consuming_begins_by_itself_when_it_is_back(s: Scene) -> None:
     client, sender = s.client().consume(), s.client()
+    assert sender.transport.connected == (False, False)
     await client.reason()
+    await holds(lambda: sender.transport.connected == (True, True))
     s.broker.stop()
     sender.transport.publish("r", b"0")
     await sender.reason("broker_unreachable")
+    await holds(lambda: sender.transport.connected == (False, False))
     sender.transport.publish("q", b"x")
     s.broker.begin()
     await sender.reason()

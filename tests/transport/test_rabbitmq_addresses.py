@@ -18,7 +18,8 @@ from tests.support.brokers import Client
 from tests.support.certificates import Authority
 from tests.support.guarded import free_port
 from tests.support.rabbitmq import Node, node, shared_node
-from tests.support.rabbitmq_mesh import rabbitmq_mesh, told
+from tests.support.rabbitmq_mesh import rabbitmq_mesh
+from tests.support.sidecar_process import told
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import until
 

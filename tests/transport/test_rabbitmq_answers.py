@@ -7,10 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from asya_transport.port import Outcome
-from asya_transport.rabbitmq import consumer
 from asya_transport.rabbitmq.address import RabbitmqAddress
 from asya_transport.rabbitmq.admin import RabbitmqAdmin
 from asya_transport.rabbitmq.transport import RabbitmqTransport
@@ -34,14 +31,10 @@ def play(scene: Callable[[AmqpProxy, RabbitmqAddress], Coroutine[Any, Any, None]
             proxy.stop()
 
 
-def test_a_registration_without_an_answer_is_named_and_another_connection_is_made(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(consumer, "GIVE_UP_S", 2.0)
-
+def test_a_registration_without_an_answer_is_named_and_another_connection_is_made() -> None:
     async def scene(proxy: AmqpProxy, address: RabbitmqAddress) -> None:
         proxy.swallowed = frozenset([CONSUME_OK])
-        client = Client(RabbitmqTransport(address)).consume()
+        client = Client(RabbitmqTransport(address, register_timeout_s=2.0)).consume()
         await client.reason("consumer_cancelled")
         assert "does not answer" in client.sentences["consumer_cancelled"]
         assert not client.transport.consuming
@@ -81,6 +74,7 @@ def test_what_waits_for_a_channel_is_not_sent_any_more_when_the_deliveries_are_l
         proxy.swallowed = frozenset([CONFIRM_SELECT_OK])
         proxy.cut_at(Cut(publishes=0, everything=False))
         assert await client.send(b"1") == [Outcome.UNKNOWN]
+        assert client.transport.connected == (True, False)
         assert client.transport.alive(delivery)
         waiting = client.transport.publish("q", b"2")
         proxy.cut()

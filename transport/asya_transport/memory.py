@@ -22,6 +22,7 @@ from asya_transport.port import (
     PUBLISH_TIMEOUT_S,
     QUEUE_MISSING,
     STARTING,
+    Connected,
     Delivery,
     Outcome,
 )
@@ -164,6 +165,12 @@ class MemoryTransport:
     def consuming(self) -> bool:
         """Registered, not paused, nothing in the way."""
         return self._on_delivery is not None and not self._paused and not self._closed and not self._reasons
+
+    @property
+    def connected(self) -> Connected:
+        """Both ways are one."""
+        up = self._reasons.keys().isdisjoint((STARTING, BROKER_UNREACHABLE))
+        return Connected(consume=up, publish=up)
 
     def start(self) -> None:
         """Connect."""

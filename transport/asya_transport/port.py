@@ -45,7 +45,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -92,6 +92,13 @@ class Delivery:
     """Loop clock, seconds."""
 
 
+class Connected(NamedTuple):
+    """Which ways to the broker are open: the one for receiving and acknowledging, the one for sending."""
+
+    consume: bool
+    publish: bool
+
+
 class Transport(Protocol):
     """The asynchronous side, one per sidecar. See the module's text for the promises."""
 
@@ -114,6 +121,11 @@ class Transport(Protocol):
     @property
     def consuming(self) -> bool:
         """A consumer is registered at the broker and not paused."""
+        ...
+
+    @property
+    def connected(self) -> Connected:
+        """Connections that are open, whether or not anything can be done with them."""
         ...
 
     def start(self) -> None:

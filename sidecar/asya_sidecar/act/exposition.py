@@ -71,7 +71,7 @@ class _Families(Collector):
         yield self._gauge("active_messages", "Deliveries in hand", [(queue, m.active_messages)])
         yield self._gauge("prefetch", "The window: how many may be in hand", [(queue, m.prefetch)])
         yield self._gauge("consuming", "1 while messages are fetched", [(queue, m.consuming())])
-        yield self._gauge("connection_up", "1 while connected", _each(queue, "direction", m.connection_up))
+        yield self._gauge("connection_up", "1 while connected", _each(queue, "direction", m.connected()._asdict()))
         yield self._counter("stalls", "Stops of consumption by reason", _each(queue, "reason", m.stalls))
         yield self._counter("reconnects", "Connections made again", [(queue, m.reconnects)])
         reports = [({"kind": kind, "result": result}, n) for (kind, result), n in m.gateway_reports.items()]

@@ -8,6 +8,8 @@ loop's thread only; the status server's thread reads, which at worst sees one co
 from bisect import bisect_left
 from collections.abc import Callable
 
+from asya_transport.port import Connected
+
 SECONDS_A = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 SECONDS_B = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BYTES_C = tuple(100.0 * 10**k for k in range(8))
@@ -60,7 +62,6 @@ STALL_REASONS = (
 )
 REPORT_KINDS = ("progress", "children", "partial", "paused", "final")
 REPORT_RESULTS = ("sent", "dropped", "failed", "parked")
-DIRECTIONS = ("consume", "publish")
 
 
 class Histogram:
@@ -105,7 +106,8 @@ class Metrics:
         self.prefetch = 0
         self.consuming: Callable[[], bool] = bool
         """Asked when somebody looks; act/process.py puts the transport here."""
-        self.connection_up = dict.fromkeys(DIRECTIONS, False)
+        self.connected: Callable[[], Connected] = lambda: Connected(consume=False, publish=False)
+        """Asked when somebody looks; act/process.py puts the transport here."""
         self.stalls = dict.fromkeys(STALL_REASONS, 0)
         self.reconnects = 0
         self.gateway_reports = {(kind, result): 0 for kind in REPORT_KINDS for result in REPORT_RESULTS}

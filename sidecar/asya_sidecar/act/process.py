@@ -33,7 +33,7 @@ from asya_sidecar.decide.window import Window
 from asya_sidecar.settings import Settings
 from asya_transport.admin import TransportError
 from asya_transport.choose import open_admin
-from asya_transport.port import ACCESS_REFUSED, BROKER_UNREACHABLE, STARTING, Transport
+from asya_transport.port import ACCESS_REFUSED, STARTING, Transport
 
 REFUSED_FOR_S: Final = 30.0
 """Credentials refused for so long, before anything was ever consumed, end the process."""
@@ -66,6 +66,7 @@ class Sidecar:
         transport.on_change = self._transport_changed
         transport.on_lost = self._generation_lost
         metrics.consuming = lambda: transport.consuming
+        metrics.connected = lambda: transport.connected
         self._rules = Rules.of(settings, self._transport.max_message_bytes, self._transport.max_delay_s)
         self._gateway = self._open_gateway()
         self._tracing = self._open_tracing()
@@ -264,11 +265,7 @@ class Sidecar:
         self._log.debug("connection lost", generation=generation)
 
     def _observe(self) -> None:
-        """Gauges that follow from the transport's state."""
-        down = not self._transport.reasons.isdisjoint((STARTING, BROKER_UNREACHABLE, ACCESS_REFUSED))
         self._has_consumed = self._has_consumed or self._transport.consuming
-        for direction in self._metrics.connection_up:
-            self._metrics.connection_up[direction] = not down
 
     def _check_runtime(self) -> None:
         if not self._registered:

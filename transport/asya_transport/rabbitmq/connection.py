@@ -27,6 +27,9 @@ CONNECT_WITHIN_S: Final = 5.0
 HANDSHAKE_WITHIN_S: Final = 10.0
 """Contract: sidecar, P1 and P7."""
 
+CONNECTION_FORCED: Final = 320
+"""Reply code of a broker that an operator stops, or whose operator ends the connection."""
+
 GATHER_S: Final = 0.002
 """Frames that may wait for more are written after so long."""
 GATHER_BYTES: Final = 65_536

@@ -26,6 +26,8 @@ WINDOW_SHARE: Final = 8
 AGAIN_S: Final = 0.5
 """Until a missing queue is asked for again."""
 AGAIN_REFUSED_S: Final = 5.0
+STAYS_S: Final = 0.5
+"""A consumer that the broker has kept for so long is not lost at once any more."""
 UNANSWERED_S: Final = 0.5
 """A registration that has no answer for so long is a reason not to be ready; it takes milliseconds."""
 GIVE_UP_S: Final = 10.0
@@ -54,7 +56,9 @@ class Owner(Protocol):
 class Consumer:
     """One channel. `tags` are the unsettled deliveries, oldest first."""
 
-    def __init__(self, connection: Connection, queue: str, window: int, paused: bool, owner: Owner) -> None:
+    def __init__(
+        self, connection: Connection, queue: str, window: int, paused: bool, give_up_s: float, owner: Owner
+    ) -> None:
         self.reason: tuple[str, str] | None = None
         self.tags: dict[int, object] = {}
         """Delivery tag -> whatever the owner keeps with it."""
@@ -62,6 +66,7 @@ class Consumer:
         self._queue = queue
         self._window = window
         self._paused = paused
+        self._give_up_s = give_up_s
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._channel: Channel | None = None
@@ -87,12 +92,23 @@ class Consumer:
         self._flush_coming = self._flush_due = False
         self._gathering: asyncio.TimerHandle | None = None
         self._unanswered_since: float | None = None
+        self._registered_at: float | None = None
+        """When the broker said yes first, whatever has become of it."""
         self._open_channel()
 
     @property
     def registered(self) -> bool:
         """The broker has said that it will deliver."""
         return bool(self._confirmed)
+
+    @property
+    def is_refused(self) -> bool:
+        """Asked of one whose connection is gone: the broker was asked to deliver and never said yes."""
+        return self.is_awaited and self._registered_at is None
+
+    def serves(self, now: float) -> bool:
+        """The broker hands out: it has said so, and has kept to it for a while."""
+        return self._registered_at is not None and now - self._registered_at > STAYS_S
 
     @property
     def is_awaited(self) -> bool:
@@ -130,9 +146,9 @@ class Consumer:
         since = self._unanswered_since
         if since is None:
             self._unanswered_since = now
-        elif now - since > GIVE_UP_S:
+        elif now - since > self._give_up_s:
             self._owner.consumer_lost(
-                f"RabbitMQ has not answered about the consumer of queue {self._queue} for {GIVE_UP_S:g} s"
+                f"RabbitMQ has not answered about the consumer of queue {self._queue} for {self._give_up_s:g} s"
             )
         elif now - since > UNANSWERED_S and self.reason is None and not self._cancelling:
             self.reason = (
@@ -189,6 +205,8 @@ class Consumer:
         name = method.method.consumer_tag
         if name in self._credits:
             self._confirmed.add(name)
+            if self._registered_at is None:
+                self._registered_at = self._loop.time()
         self.reason = None
         self._owner.consumer_changed()
 

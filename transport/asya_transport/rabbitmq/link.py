@@ -15,7 +15,7 @@ import pika.exceptions
 
 from asya_transport.port import ACCESS_REFUSED, BROKER_UNREACHABLE
 from asya_transport.rabbitmq.address import RabbitmqAddress
-from asya_transport.rabbitmq.connection import Connection, explain, parameters_of, refuses_access
+from asya_transport.rabbitmq.connection import Connection, close_code, explain, parameters_of, refuses_access
 
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 1.0
@@ -42,8 +42,8 @@ class Link:
     ) -> None:
         self.connection: Connection | None = None
         self.tried = False
-        self.dropped = False
-        """We let the last connection go ourselves, and no try has failed since."""
+        self.peer_lives = False
+        """The last connection was ended in so many words, by us or the broker, and no try has failed since."""
         self.trouble: tuple[str, str] | None = None
         """(reason, sentence) while there is no connection and the last try has failed."""
         self._address = address
@@ -52,13 +52,19 @@ class Link:
         self._on_down = on_down
         self._on_change = on_change
         self._hosts = 0
-        self._failures = self._refusals = 0
+        self._failures = 0
+        """Connections tried or made since one has served."""
+        self._refusals = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Connect, on the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._again()
+        self._again(0.0)
+
+    def served(self) -> None:
+        """The connection does what it is for, so its end is not one more failure. That it opened says nothing of the kind."""
+        self._failures = 0
 
     def drop(self, why: str) -> None:
         """Let the connection go and make another one."""
@@ -82,11 +88,12 @@ class Link:
         await asyncio.wait([ended], timeout=within_s)
         connection.drop(Dropped("closing"))
 
-    def _again(self) -> None:
-        self._task = self._loop.create_task(self._connect())
+    def _again(self, pause_s: float) -> None:
+        self._task = self._loop.create_task(self._connect(pause_s))
 
-    async def _connect(self) -> None:
+    async def _connect(self, pause_s: float) -> None:
         while True:
+            await asyncio.sleep(pause_s)
             host = self._address.hosts[self._hosts % len(self._address.hosts)]
             try:
                 connection = await self._try(host)
@@ -94,8 +101,7 @@ class Link:
             except (OSError, UnicodeError, pika.exceptions.AMQPError) as error:
                 pause_s = self._failed(host, error)
             self._on_change()
-            await asyncio.sleep(pause_s)
-        self._failures = self._refusals = 0
+        self._refusals = 0
         self.tried, self.trouble, self.connection = True, None, connection
         self._on_up(connection)
         self._on_change()
@@ -111,23 +117,31 @@ class Link:
 
     def _failed(self, host: str, error: Exception) -> float:
         """Note why, and say how long to wait before the next host."""
-        self.tried, self.dropped = True, False
-        self._hosts += 1
+        self.tried, self.peer_lives = True, False
         place, refused = self._address.place(host), refuses_access(error)
         if refused is None:
-            self._failures, self._refusals = self._failures + 1, 0
+            self._refusals = 0
             self.trouble = BROKER_UNREACHABLE, f"{place}: {explain(error)}; trying again"
-            return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 10)))
+            return self._next_host()
+        self._hosts += 1
         self._refusals += 1
         who = f"user {self._address.username!r}, virtual host {self._address.vhost!r}"
         self.trouble = ACCESS_REFUSED, f"{place} {refused} ({who}); trying again"
         return random.uniform(0, min(LONGEST_REFUSED_PAUSE_S, FIRST_REFUSED_PAUSE_S * 2 ** min(self._refusals - 1, 10)))
 
+    def _next_host(self) -> float:
+        """How long to wait before it."""
+        self._hosts += 1
+        pause_s = random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 10)))
+        self._failures += 1
+        return pause_s
+
     def _ended(self, connection: Connection, error: Exception) -> None:
         if connection is not self.connection:
             return
-        self.connection, self.dropped = None, isinstance(error, Dropped)
+        self.connection = None
+        self.peer_lives = isinstance(error, Dropped) or close_code(error) is not None
         self.trouble = BROKER_UNREACHABLE, f"the connection to RabbitMQ is lost: {explain(error)}; connecting again"
         self._on_down(error)
         self._on_change()
-        self._again()
+        self._again(self._next_host())

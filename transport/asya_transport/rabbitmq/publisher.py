@@ -22,8 +22,8 @@ from asya_transport.rabbitmq.sending import Sending
 
 BLOCKED_FOR_S: Final = 15.0
 """A blocked connection is then replaced (contract: sidecar, P8)."""
-UNBLOCKED_AFTER_S: Final = 2.0
-"""A fresh connection that was not blocked for so long, with nothing to send, says that the alarm is over."""
+QUIET_S: Final = 2.0
+"""A fresh connection that was not blocked for so long, with nothing to send, says that all is well."""
 LONGEST_HOLD_S: Final = 30.0
 """A message whose tier is missing is held for its wait, at most so long (contract: sidecar, section 6)."""
 LOOK_FOR_TIER_EVERY_S: Final = 2.0
@@ -61,6 +61,12 @@ class Publisher:
         """Everything has its outcome."""
         return self._straight.idle and self._delayed.idle
 
+    def serves(self, now: float) -> bool:
+        """The broker confirms what is sent, as far as anything is."""
+        if self._connection is None or self._blocked:
+            return False
+        return self._straight.confirmed or self._delayed.confirmed or (self.idle and now - self._up_at > QUIET_S)
+
     # the connection
 
     def up(self, connection: Connection) -> None:
@@ -95,10 +101,8 @@ class Publisher:
             return None
         if self._blocked:
             return "blocked by the broker" if now - self._blocked_at > BLOCKED_FOR_S else None
-        if PUBLISH_BLOCKED in self.reasons:
-            served = self._straight.confirmed or self._delayed.confirmed
-            if served or (self.idle and now - self._up_at > UNBLOCKED_AFTER_S):
-                self._clear(PUBLISH_BLOCKED)
+        if PUBLISH_BLOCKED in self.reasons and self.serves(now):
+            self._clear(PUBLISH_BLOCKED)
         if self._missing_tiers and now >= self._look_at:
             self._look_at = now + LOOK_FOR_TIER_EVERY_S
             self._look_for(next(iter(self._missing_tiers)))

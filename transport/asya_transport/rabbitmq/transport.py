@@ -17,13 +17,14 @@ from asya_transport.port import (
     CONSUMER_CANCELLED,
     PUBLISH_TIMEOUT_S,
     STARTING,
+    Connected,
     Delivery,
     Outcome,
 )
 from asya_transport.rabbitmq import frames
 from asya_transport.rabbitmq.address import RabbitmqAddress
-from asya_transport.rabbitmq.connection import Connection
-from asya_transport.rabbitmq.consumer import Consumer
+from asya_transport.rabbitmq.connection import CONNECTION_FORCED, Connection, close_code
+from asya_transport.rabbitmq.consumer import GIVE_UP_S, Consumer
 from asya_transport.rabbitmq.link import Link
 from asya_transport.rabbitmq.publisher import Publisher
 from asya_transport.rabbitmq.topology import version_of
@@ -51,6 +52,7 @@ class RabbitmqTransport:
         *,
         name: str = "asya",
         publish_timeout_s: float = PUBLISH_TIMEOUT_S,
+        register_timeout_s: float = GIVE_UP_S,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self.max_message_bytes: int | None = max_message_bytes
@@ -62,6 +64,7 @@ class RabbitmqTransport:
         self._intake = Link(address, f"{name} consume", self._intake_up, self._intake_down, self._tell)
         self._outlet = Link(address, f"{name} publish", self._outlet_up, self._outlet_down, self._tell)
         self._publisher = Publisher(address.delay_tiers, publish_timeout_s, self._tell, self._limited, self._patience)
+        self._register_timeout_s = register_timeout_s
         self._consumer: Consumer | None = None
         self._queue = ""
         self._on_delivery: Callable[[Delivery], None] | None = None
@@ -88,6 +91,11 @@ class RabbitmqTransport:
         """Registered at the broker and not paused."""
         consumer = self._consumer  # once: threads that show figures ask, too
         return consumer is not None and consumer.registered and not self._paused and not self._closing
+
+    @property
+    def connected(self) -> Connected:
+        """The two links."""
+        return Connected(self._intake.connection is not None, self._outlet.connection is not None)
 
     def start(self) -> None:
         """Connect, on the running loop."""
@@ -247,10 +255,18 @@ class RabbitmqTransport:
 
     def _intake_up(self, connection: Connection) -> None:
         if self._on_delivery is not None and not self._closing:
-            self._consumer = Consumer(connection, self._queue, self._window, self._paused, self)
+            self._consumer = Consumer(
+                connection, self._queue, self._window, self._paused, self._register_timeout_s, self
+            )
 
     def _intake_down(self, error: Exception) -> None:
         """Both connections go together (contract: sidecar, P6)."""
+        said = close_code(error)
+        if self._consumer is not None and self._consumer.is_refused and said and said[0] != CONNECTION_FORCED:
+            self._lost_why = (
+                CONSUMER_CANCELLED,
+                f"RabbitMQ ends the connection instead of delivering from queue {self._queue}: {said[0]} {said[1]}",
+            )
         self._lose()
         self._outlet.drop(f"the consuming connection is gone: {error}")
 
@@ -317,7 +333,11 @@ class RabbitmqTransport:
             self._outlet.drop("the broker has not answered for too long")
         elif why := self._publisher.check(now):
             self._outlet.drop(why)
+        if self._publisher.serves(now):
+            self._outlet.served()
         if self._consumer is not None:
+            if self._consumer.serves(now):
+                self._intake.served()
             self._consumer.check(now)
 
     def _tell(self) -> None:
@@ -333,7 +353,7 @@ class RabbitmqTransport:
             reasons[self._consumer.reason[0]] = self._consumer.reason[1]
         reasons |= self._publisher.reasons
         for link in links:
-            # A connection that we dropped ourselves is back at once, or the next try says why not.
+            # Where the peer lives the connection is back soon, or the next try says why not.
             if link.connection is None and link.trouble is not None and not self._is_expected(link):
                 reasons[link.trouble[0]] = link.trouble[1]
         before, self._reasons = self._reasons, reasons
@@ -341,8 +361,8 @@ class RabbitmqTransport:
             # Connected is not yet consuming: what was wrong is over when messages can come.
             kept = (reason for reason in UNTIL_REGISTERED if reason in before)
             reasons |= {reason: before[reason] for reason in kept if reason not in reasons}
-            if not self._served:
-                reasons.setdefault(STARTING, "the consumer is not registered yet")
+            if not self._served and not reasons:
+                reasons[STARTING] = "the consumer is not registered yet"
         if self._closing:
             return
         for reason in before.keys() - reasons.keys():
@@ -352,7 +372,7 @@ class RabbitmqTransport:
                 self._call(self.on_change, reason, sentence)
 
     def _is_expected(self, link: Link) -> bool:
-        return link.dropped and bool(self._lost_why or self._publisher.reasons)
+        return link.peer_lives and bool(self._lost_why or self._publisher.reasons)
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> bool:
         """Boundary to the code of our user: its mistake must not cost the rest of the frames."""

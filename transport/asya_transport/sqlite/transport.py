@@ -14,7 +14,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from asya_transport.port import BROKER_UNREACHABLE, PUBLISH_TIMEOUT_S, QUEUE_MISSING, STARTING, Delivery, Outcome
+from asya_transport.port import (
+    BROKER_UNREACHABLE,
+    PUBLISH_TIMEOUT_S,
+    QUEUE_MISSING,
+    STARTING,
+    Connected,
+    Delivery,
+    Outcome,
+)
 from asya_transport.sqlite.bell import wake_folder
 from asya_transport.sqlite.consumer import Consumer
 from asya_transport.sqlite.schema import now_ms
@@ -74,6 +82,12 @@ class SqliteTransport:
         """Registered, not paused, and the file can be read."""
         blocked = self._reasons.keys() & {STARTING, BROKER_UNREACHABLE, QUEUE_MISSING}
         return self._on_delivery is not None and not self._paused and not self._closing and not blocked
+
+    @property
+    def connected(self) -> Connected:
+        """Both ways are one file."""
+        up = self._reasons.keys().isdisjoint((STARTING, BROKER_UNREACHABLE))
+        return Connected(consume=up, publish=up)
 
     def start(self) -> None:
         """Begin on the running loop."""

@@ -44,9 +44,10 @@ NO_MEMORY, MEMORY = "1MB", "1GB"
 class Storm:
     """One run."""
 
-    def __init__(self, scale: Scale, mesh: StormMesh, ledger: Ledger) -> None:
+    def __init__(self, scale: Scale, mesh: StormMesh, ledger: Ledger, enough: threading.Event) -> None:
         self.kills = 0
         self._scale = scale
+        self._enough = enough
         self._mesh = mesh
         self._ledger = ledger
         self._chance = random.Random(scale.seed)
@@ -77,11 +78,18 @@ class Storm:
         try:
             for number, event in enumerate(events, 1):
                 share = number / (len(events) + 1) * self._scale.envelopes
-                self._wait(lambda share=share: self._publisher.accepted >= share, f"{event.__name__[1:]} is due")
+                self._wait_or_enough(
+                    lambda share=share: self._publisher.accepted >= share, f"{event.__name__[1:]} is due"
+                )
+                if self._enough.is_set():
+                    break
                 self._tell(event.__name__[1:])
                 event()
-            self._wait(lambda: self._publisher.over.is_set(), "all is published")
-            self._wait(lambda: self.kills >= self._scale.kills, "all is killed")
+            self._wait_or_enough(lambda: self._publisher.over.is_set(), "all is published")
+            self._publisher.stop()
+            self._wait_or_enough(lambda: self.kills >= self._scale.kills, "all is killed")
+            self._over.set()
+            self._killer.join()
             last = time.monotonic()
             self._tell("no more faults")
             self._wait(self._is_quiet, "empty queues")
@@ -111,6 +119,9 @@ class Storm:
                 raise AssertionError(f"no progress before {what}; {len(missing)} missing: {missing[:20]}")
             time.sleep(0.2)
 
+    def _wait_or_enough(self, condition: Callable[[], bool], what: str) -> None:
+        self._wait(lambda: self._enough.is_set() or condition(), what)
+
     def _look(self) -> None:
         """What has ended by now. Reads folders that grow to a hundred thousand files, so it rests ten times as long as that takes."""
         if time.monotonic() < self._look_again_at:
@@ -137,7 +148,7 @@ class Storm:
     def _kill_all_the_time(self) -> None:
         """As far as the envelopes have come, so far come the kills; and some while the broker is away."""
         try:
-            while not self._over.wait(0.05) and self.kills < self._scale.kills:
+            while not (self._over.wait(0.05) or self._enough.is_set()) and self.kills < self._scale.kills:
                 done = len(self._ended) / self._scale.envelopes
                 waited = time.monotonic() - self._killed_at > KILL_IN_FAULT_EVERY_S
                 late = self._publisher.over.is_set() and time.monotonic() - self._killed_at > 0.5
@@ -230,14 +241,17 @@ class Storm:
             return ["starting"]
 
 
-def run(scale: Scale, ledger_path: Path) -> Report:
-    """One storm in a folder and with a broker of its own; the ledger stays."""
+def run(scale: Scale, ledger_path: Path, enough: threading.Event | None = None) -> Report:
+    """One storm in a folder and with a broker of its own; the ledger stays.
+
+    `enough`: once set nothing more is sent or broken, and what was is judged.
+    """
     began = time.monotonic()
     ledger = Ledger(ledger_path)
     with short_tmp() as folder, node() as own:
         mesh = StormMesh(folder, own, ledger, PASSWORD, scale)
         try:
-            drained_s = Storm(scale, mesh, ledger).rage()
+            drained_s = Storm(scale, mesh, ledger, enough or threading.Event()).rage()
             mesh.stop()
             harvest(mesh, ledger)
         except BaseException:

@@ -1,5 +1,6 @@
 """`make storm`: a large storm, its ledger as a table and in build/storm.json. `--help` says what can be asked for.
 
+Ctrl-C ends the storm, not the judgement: what was sent until then is waited for and counted.
 The ledger itself stays in build/storm-ledger.jsonl, and after a failure the logs and the store in build/storm-failed.
 """
 
@@ -7,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from rich.console import Console
@@ -41,7 +44,9 @@ def main() -> int:
         stuck_s=given.stuck,
         unknown_actor_wait_s=given.unknown_actor_wait,
     )
-    report = run(scale, path)
+    enough = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: enough.set())
+    report = run(scale, path, enough)
     (BUILD / "storm.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")
     table = Table("ledger", "count")
     for name, count in report.verdict.figures().items():

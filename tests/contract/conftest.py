@@ -7,7 +7,20 @@ import pytest
 from tests.support.rabbitmq_mesh import rabbitmq_mesh
 from tests.support.sidecar_process import MESHES
 
-ON_EVERY_BROKER = tuple(f"test_sidecar_{page}" for page in ("results", "retries", "refusals", "crashes", "end_actors"))
+PAGES = (
+    "results",
+    "retries",
+    "refusals",
+    "timeouts",
+    "crashes",
+    "draining",
+    "window",
+    "end_actors",
+    "gateway",
+    "telemetry",
+    "queues",
+)
+ON_EVERY_BROKER = tuple(f"test_sidecar_{page}" for page in PAGES)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

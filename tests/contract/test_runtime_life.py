@@ -17,6 +17,7 @@ from tests.support.runtime_process import (
     Python,
     RuntimeProcess,
     as_process_1,
+    current,
     envelope,
     on_all,
     pythons,
@@ -29,6 +30,7 @@ from tests.support.wait import until
 ON_EVERY_PYTHON = pytest.mark.parametrize("python", pythons(), ids=str)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_row_42_an_idle_runtime_drains_in_two_seconds(number: signal.Signals) -> None:
     def check(python: Python) -> None:
@@ -37,7 +39,7 @@ def test_row_42_an_idle_runtime_drains_in_two_seconds(number: signal.Signals) ->
             assert "connection" not in kept.answer().headers
             runtime.terminate(number)
             began = time.monotonic()
-            until(lambda: not runtime.ready_file.exists(), 1, what="ready file removed")
+            until(lambda: not runtime.ready_file.exists(), what="ready file removed")
             health = runtime.request("GET", "/healthz")
             assert (health.status, health.json["status"], health.headers["connection"]) == (503, "draining", "close")
             late = runtime.call({"do": "one"})
@@ -55,10 +57,10 @@ def test_row_42_the_call_in_progress_is_answered() -> None:
             call = pool.submit(runtime.call, {"do": "sleep", "for_s": 5})
             until(lambda: runtime.request("GET", "/healthz").json["busy"], what="busy")
             runtime.terminate()
-            until(lambda: runtime.request("GET", "/healthz").status == 503, 1, what="draining")
+            until(lambda: runtime.request("GET", "/healthz").status == 503, what="draining")
             answer = call.result()
             assert (answer.status, answer.headers["connection"]) == (200, "close")
-            assert runtime.wait_end(5) == 0
+            assert runtime.wait_end() == 0
             assert not runtime.socket.exists()
 
     on_all(check)
@@ -72,11 +74,22 @@ def test_row_42_draining_is_seen_while_native_code_runs_without_the_lock() -> No
             call = pool.submit(runtime.call, 1)
             until(lambda: runtime.request("GET", "/healthz").json["busy"], what="busy")
             runtime.terminate()
-            until(lambda: runtime.request("GET", "/healthz").status == 503, 1, what="draining")
+            until(lambda: runtime.request("GET", "/healthz").status == 503, what="draining")
+            assert not call.done()
             assert call.result().status == 204
-            assert runtime.wait_end(5) == 0
+            assert runtime.wait_end() == 0
 
     on_all(check)
+
+
+@pytest.mark.alone
+def test_row_42_draining_is_told_within_a_second() -> None:
+    with running(current(), "results.f") as runtime, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(runtime.call, {"do": "sleep", "for_s": 3})
+        until(lambda: runtime.request("GET", "/healthz").json["busy"], what="busy")
+        runtime.terminate()
+        until(lambda: runtime.request("GET", "/healthz").status == 503, 1, what="draining")
+        assert call.result().status == 200
 
 
 @ON_EVERY_PYTHON
@@ -86,11 +99,9 @@ def test_row_42_a_second_signal_ends_it_at_once(python: Python) -> None:
         client.send(request_bytes("POST", "/invoke", body))
         until(lambda: runtime.request("GET", "/healthz").json["busy"], what="busy")
         runtime.terminate()
-        until(lambda: not runtime.ready_file.exists(), 1, what="draining")
+        until(lambda: not runtime.ready_file.exists(), what="draining")
         runtime.terminate()
-        began = time.monotonic()
-        assert runtime.wait_end(5) != 0
-        assert time.monotonic() - began < 1
+        assert runtime.wait_end(15) != 0, "long before the call would have ended"
 
 
 @ON_EVERY_PYTHON
@@ -98,7 +109,7 @@ def test_row_42_process_1_drains_too(python: Python) -> None:
     with running(python, "results.f", wrapper=as_process_1()) as runtime:
         assert runtime.call({"do": "one"}).status == 200
         runtime.terminate_inside()
-        assert runtime.wait_end(10) == 0
+        assert runtime.wait_end() == 0
 
 
 def test_row_43_a_handler_that_replaces_the_signal_handler_does_not_stop_draining() -> None:
@@ -115,7 +126,7 @@ async def g(payload):
         with running(case[0], case[1], code=code) as runtime:
             assert runtime.call(1).status == 204
             runtime.terminate()
-            assert runtime.wait_end(6) == 0
+            assert runtime.wait_end() == 0
             assert not runtime.ready_file.exists()
 
     on_all(check, [(python, handler) for python in pythons() for handler in ("m.f", "m.g")])
@@ -142,7 +153,7 @@ def f(payload):
             pids = runtime.call(1).payloads[0]["pids"]
             try:
                 runtime.terminate()
-                assert runtime.wait_end(6) == 0
+                assert runtime.wait_end() == 0
                 assert (runtime.output / "work" / "atexit").exists()
             finally:
                 for pid in pids:
@@ -208,7 +219,7 @@ def test_row_46_patches_of_the_standard_library_change_nothing(python: Python) -
         assert runtime.request("GET", "/healthz").status == 200
         until(lambda: [line["msg"] for line in runtime.log()].count("call done") == 3, 5)
         runtime.terminate()
-        assert runtime.wait_end(6) == 0
+        assert runtime.wait_end() == 0
         assert not runtime.socket.exists()
 
 
@@ -239,7 +250,7 @@ def deep(payload):
             answer = runtime.call(payload)
             assert b"1" + b"0" * 4000 in answer.body
         runtime.terminate()
-        assert runtime.wait_end(6) == 0
+        assert runtime.wait_end() == 0
         assert not runtime.ready_file.exists()
     with running(python, "m.deep", code=code) as runtime:
         for _ in range(2):

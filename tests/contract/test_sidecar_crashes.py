@@ -108,7 +108,7 @@ def test_row_26_a_runtime_that_goes_away_stops_the_fetching() -> None:
     with mesh() as own:
         sidecar, runtime = own.pair()
         runtime.kill()
-        until(lambda: sidecar.reasons == ["runtime_not_ready"], 2, what="not ready within the second")
+        until(lambda: sidecar.reasons == ["runtime_not_ready"], what="not ready")
         own.send(envelope())
         with pytest.raises(AssertionError):
             until(lambda: own.counts("a").queued != 1, 2, what="the message was taken")

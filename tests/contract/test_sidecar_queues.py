@@ -6,21 +6,23 @@ from tests.support.sidecar_process import envelope, mesh
 from tests.support.wait import until
 
 
-def test_row_48_two_namespaces_on_one_broker_do_not_meet() -> None:
+def test_row_48_actors_of_one_name_in_two_namespaces_get_their_own_messages_only() -> None:
     with mesh() as own:
         for actor in ("a", "b", "x-sink", "x-sump"):
             own.admin.declare(f"asya-other-{actor}")
-        own.pair()
-        own.pair(pod="other", ASYA_NAMESPACE="other")
-        own.send(envelope(id="ours"))
-        own.admin.publish("asya-other-a", json.dumps(envelope(id="theirs")).encode())
-        assert [found["id"] for found in own.arrived("b", 1)] == ["ours"]
-        until(lambda: own.admin.peek("asya-other-b"), what="the other namespace's message")
-        assert [json.loads(found.body)["id"] for found in own.admin.peek("asya-other-b")] == ["theirs"]
-        assert [found["id"] for found in own.at("b")] == ["ours"]
+        here, _ = own.pair()
+        there, _ = own.pair(pod="other", ASYA_NAMESPACE="other")
+        own.send(envelope(id="here"))
+        own.admin.publish("asya-other-a", json.dumps(envelope(id="there")).encode())
+        assert own.arrived_one("b", "here")
+        found = until(lambda: own.admin.peek("asya-other-b"), what="the other namespace's message")
+        assert [json.loads(stored.body)["id"] for stored in found] == ["there"]
+        assert [found["id"] for found in own.at("b")] == ["here"]
+        assert [sidecar.metric("messages_received_total") for sidecar in (here, there)] == [1, 1]
 
 
 def test_row_49_an_outsider_may_publish_a_bare_body_to_a_bare_queue_name() -> None:
+    """On RabbitMQ with plain pika, as outsiders do: test_sidecar_rabbitmq.py."""
     with mesh() as own:
         for queue in ("a", "b", "x-sink", "x-sump"):
             own.admin.declare(queue)

@@ -1,18 +1,20 @@
 """Situations in which RabbitMQ itself is killed, frozen, blocked or changed under the sidecar.
 
 Contract: sidecar, Situations 31, 32, 33, 34, 35, 36, 37, 54. Each says in `/readyz`, in a metric and in one line what is wrong (`told`),
-and ends by itself. Where the specification lets a fault last 60 s, the test lets it last until nothing more changes, and says so.
+and ends by itself.
 """
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.amqp_proxy import Cut
-from tests.support.rabbitmq import Node, breakable_node
-from tests.support.rabbitmq_mesh import RabbitmqMesh, amqp_proxy, rabbitmq_mesh, told
-from tests.support.sidecar_process import Sidecar, envelope
+from tests.support.rabbitmq import Node, breakable_node, node
+from tests.support.rabbitmq_mesh import RabbitmqMesh, amqp_proxy, rabbitmq_mesh
+from tests.support.sidecar_process import Sidecar, envelope, told
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(
@@ -61,25 +63,87 @@ def test_row_31_after_a_kill_and_after_a_clean_restart_all_tasks_end_and_consumi
         assert max(after_kill_s, after_stop_s) <= 2, (after_kill_s, after_stop_s)
 
 
-def test_row_32_a_frozen_broker_is_noticed_and_work_goes_on_when_it_thaws() -> None:
-    """Frozen until that is noticed and a new connection was tried in vain: 60 s would show the same again and again."""
-    with breakable_node() as broker, rabbitmq_mesh(broker=broker) as own:
+def stays(what: Callable[[], object], for_s: float) -> None:
+    """The length of a fault: looked at again and again, and always true."""
+    until_s = time.monotonic() + for_s
+    while time.monotonic() < until_s:
+        assert what()
+        time.sleep(0.5)
+
+
+def frozen_for_a_minute() -> None:
+    with node() as broker, rabbitmq_mesh(broker=broker) as own:
         sidecar, _ = own.pair()
         own.send(envelope({"do": "sleep", "s": 2}, id="e-0"))
-        until(own.calls, 20, what="the call has begun")
+        until(own.calls, what="the call has begun")
         broker.freeze()
         began = time.monotonic()
         until(lambda: sidecar.reasons == ["broker_unreachable"], 30, 0.1, what="not ready")
-        noticed_s = time.monotonic() - began
         assert sidecar.get("/healthz")[0] == 200
         assert "has not answered for too long" in told(sidecar, "broker_unreachable")
-        time.sleep(11)  # a handshake that is not answered is given up after 10 s, which nothing outside shows
-        assert sidecar.reasons == ["broker_unreachable"]
+        stays(lambda: sidecar.reasons == ["broker_unreachable"], began + 60 - time.monotonic())
         broker.thaw()
-        until(lambda: sidecar.reasons == [], 20, what="ready again")
+        until(lambda: sidecar.reasons == [], what="ready again")
         assert_all_end(own, 1)
         assert len(own.calls()) <= 2
-        assert noticed_s < 30
+        told(sidecar, "broker_unreachable")
+
+
+def out_of_memory_for_a_minute(broker: Node) -> None:
+    with rabbitmq_mesh(broker=broker) as own:
+        sidecar, _ = own.pair()
+        for number in range(3):
+            own.send(envelope(id=f"e-{number}"))
+        until(lambda: own.counts("b").queued == 3, what="all is well")
+        begun = own.folder / "the-alarm-has-begun"
+        own.send(envelope({"do": "wait_for", "file": str(begun)}, id="e-3"))
+        until(lambda: len(own.calls()) == 4, what="the call has begun")
+        first = until(lambda: own.connection_names("publish"), what="the connection is listed")
+        with broker.alarm():
+            begun.touch()
+            until(lambda: sidecar.reasons == ["publish_blocked"], what="not ready")
+            blocked_at = time.monotonic()
+            assert "memory" in told(sidecar, "publish_blocked")
+            until(lambda: own.connection_names("publish") - first, every_s=0.2, what="another one after 15 s")
+            until(lambda: own.counts("a").processing == 1, what="nothing is acknowledged")
+            assert sidecar.get("/healthz")[0] == 200
+            stays(lambda: sidecar.reasons == ["publish_blocked"], blocked_at + 60 - time.monotonic())
+            assert own.counts("a").processing == 1
+        until(lambda: sidecar.reasons == [], what="ready again")
+        assert_all_end(own, 4)
+        told(sidecar, "publish_blocked")
+        assert len(own.calls()) == 4
+
+
+def without_a_queue_for_twenty_seconds(broker: Node) -> None:
+    with rabbitmq_mesh(broker=broker, declare=False) as own:
+        own.runtime()
+        sidecar = own.sidecar()
+        until(lambda: sidecar.reasons == ["queue_missing"], what="not ready")
+        assert "asya-ns-a" in told(sidecar, "queue_missing")
+        own.declare("a", "b", "x-sink", "x-sump")
+        sidecar.ready()
+        own.admin.delete(own.queue("a"))
+        deleted_at = time.monotonic()
+        until(lambda: sidecar.reasons == ["queue_missing"], 15, what="not ready again")
+        told(sidecar, "queue_missing", times=2)
+        assert sidecar.metric("consuming") == 0
+        stays(lambda: sidecar.reasons == ["queue_missing"], deleted_at + 20 - time.monotonic())
+        own.declare("a")
+        sidecar.ready()
+        own.send(envelope())
+        assert own.arrived_one("b", "e-1")
+        told(sidecar, "queue_missing", times=2)
+
+
+@pytest.mark.timeout(400)
+def test_row_32_row_34_and_row_35_a_broker_frozen_or_out_of_memory_for_a_minute_and_a_queue_away_for_20_s() -> None:
+    """Mostly waiting, so side by side, on two brokers."""
+    with breakable_node() as broker, ThreadPoolExecutor() as pool:
+        frozen = pool.submit(frozen_for_a_minute)
+        without_a_queue_for_twenty_seconds(broker)
+        out_of_memory_for_a_minute(broker)
+        frozen.result()
 
 
 def test_row_33_a_lost_confirm_and_a_lost_acknowledgement_cost_one_duplicate_each() -> None:
@@ -102,50 +166,6 @@ def test_row_33_a_lost_confirm_and_a_lost_acknowledgement_cost_one_duplicate_eac
         }
 
 
-def test_row_34_a_memory_alarm_is_named_and_nothing_is_acknowledged_until_it_is_over() -> None:
-    """It lasts until the blocked connection, which is given up after 15 s, has been replaced by another one that is blocked, too."""
-    with breakable_node() as broker, rabbitmq_mesh(broker=broker) as own:
-        sidecar, _ = own.pair()
-        for number in range(3):
-            own.send(envelope(id=f"e-{number}"))
-        until(lambda: own.counts("b").queued == 3, what="all is well")
-        begun = own.folder / "the-alarm-has-begun"
-        own.send(envelope({"do": "wait_for", "file": str(begun)}, id="e-3"))
-        until(lambda: len(own.calls()) == 4, what="the call has begun")
-        first = until(lambda: own.connection_names("publish"), what="the connection is listed")
-        with broker.alarm():
-            begun.touch()
-            until(lambda: sidecar.reasons == ["publish_blocked"], 30, what="not ready")
-            assert "memory" in told(sidecar, "publish_blocked")
-            until(lambda: own.connection_names("publish") - first, 25, 0.2, what="another connection")
-            until(lambda: own.counts("a").processing == 1, what="nothing is acknowledged")
-            assert sidecar.get("/healthz")[0] == 200
-            assert sidecar.reasons == ["publish_blocked"]
-        until(lambda: sidecar.reasons == [], 20, what="ready again")
-        assert_all_end(own, 4)
-        told(sidecar, "publish_blocked")
-        assert len(own.calls()) == 4
-
-
-def test_row_35_a_queue_that_is_missing_at_start_and_one_that_is_deleted_are_waited_for() -> None:
-    """It is declared again when its loss was noticed, not 20 s later."""
-    with rabbitmq_mesh(declare=False) as own:
-        own.runtime()
-        sidecar = own.sidecar()
-        until(lambda: sidecar.reasons == ["queue_missing"], 20, what="not ready")
-        assert "asya-ns-a" in told(sidecar, "queue_missing")
-        own.declare("a", "b", "x-sink", "x-sump")
-        sidecar.ready()
-        own.admin.delete(own.queue("a"))
-        until(lambda: sidecar.reasons == ["queue_missing"], 15, what="not ready again")
-        told(sidecar, "queue_missing", times=2)
-        assert sidecar.metric("consuming") == 0
-        own.declare("a")
-        sidecar.ready()
-        own.send(envelope())
-        assert own.arrived_one("b", "e-1")
-
-
 def test_row_36_a_changed_password_is_read_from_its_file() -> None:
     with rabbitmq_mesh() as own:
         user = f"u-{own.vhost}"
@@ -161,10 +181,10 @@ def test_row_36_a_changed_password_is_read_from_its_file() -> None:
         sidecar.ready()
         own.broker.add_user(user, "second-s3cret")
         own.broker.disconnect(own.vhost, user, 2)
-        until(lambda: sidecar.reasons == ["access_refused"], 30, what="not ready")
+        until(lambda: sidecar.reasons == ["access_refused"], what="not ready")
         assert user in told(sidecar, "access_refused")
         password.write_text("second-s3cret\n")
-        until(lambda: sidecar.get("/readyz")[0] == 200, 20, what="consuming again")
+        until(lambda: sidecar.get("/readyz")[0] == 200, what="consuming again")
         own.send(envelope())
         assert own.arrived_one("b", "e-1")
         assert "s3cret" not in sidecar.log
@@ -175,7 +195,7 @@ def test_row_37_after_the_acknowledgement_deadline_the_result_is_dropped_and_the
     with breakable_node() as broker, broker.setting("consumer_timeout", "2000"), rabbitmq_mesh(broker=broker) as own:
         sidecar, _ = own.pair()
         own.send(envelope({"do": "slow_at_first", "s": 4.5}))
-        until(own.calls, 20, what="the call has begun")
+        until(own.calls, what="the call has begun")
         assert "timed out" in told(sidecar, "consumer_cancelled")
         until(lambda: sidecar.reasons == [] and sidecar.metric("consuming") == 1, what="registered again")
         assert sidecar.metric("reconnects_total") == 1

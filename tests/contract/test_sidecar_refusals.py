@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.support.scripted_runtime import ScriptedRuntime, answer
-from tests.support.sidecar_process import Mesh, Sidecar, envelope, mesh, route
+from tests.support.sidecar_process import Mesh, Sidecar, envelope, mesh, route, told
 from tests.support.wait import until
 
 
@@ -149,6 +149,7 @@ def test_row_18_a_missing_sump_holds_the_message_until_it_is_there() -> None:
         own.admin.delete(own.queue("x-sump"))
         own.send(envelope({"do": "fail"}))
         until(lambda: sidecar.reasons == ["destination_missing"], what="not ready")
+        assert "asya-ns-x-sump" in told(sidecar, "destination_missing")
         until(lambda: counter(sidecar, "transport_error") >= 2, what="tries are counted")
         until(lambda: not own.is_gone("a"), what="it is held")
         own.declare("x-sump")

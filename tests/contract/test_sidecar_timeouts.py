@@ -1,7 +1,6 @@
-"""Calls that take too long (contract: sidecar, Situations 19 to 21, 23, 28)."""
+"""Calls that take too long (contract: sidecar, Situations 19, 21, 23, 28; 20: test_sidecar_sqlite.py, test_sidecar_rabbitmq.py)."""
 
 import socket
-import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +18,7 @@ def assert_timed_out_once(own: Mesh) -> None:
     assert (found["status"]["phase"], found["status"]["reason"]) == ("failed", "Timeout")
     assert found["payload"]["error"] == "timeout_error"
     assert found["payload"]["details"]["type"] == "DeadlineExceeded"
-    assert own.is_gone("a")
+    until(lambda: own.is_gone("a"), what="own queue empty")
 
 
 def test_row_19_a_call_past_its_limit_is_reported_once_and_the_process_ends() -> None:
@@ -39,27 +38,6 @@ def test_row_19_a_call_past_its_limit_is_reported_once_and_the_process_ends() ->
         assert len(own.calls()) == 2
 
 
-def test_row_20_without_the_broker_there_is_no_acknowledgement_and_the_message_comes_again() -> None:
-    with mesh() as own:
-        sidecar, runtime = own.pair(ASYA_RESILIENCY_ACTOR_TIMEOUT="2s")
-        own.send(envelope({"do": "sleep", "s": 60}))
-        until(own.calls, what="the handler was called")
-        lock = sqlite3.connect(own.database, isolation_level=None, timeout=10)
-        lock.execute("BEGIN IMMEDIATE")  # nobody can write: to the sidecar the broker has stopped answering
-        assert sidecar.exit_code(17) == 1
-        assert CRASH_LINE in sidecar.log
-        runtime.kill()
-        lock.execute("ROLLBACK")
-        lock.close()
-        assert own.is_gone("x-sump")
-        assert len(own.stored("a")) == 1
-        own.admin.release_dead()
-        again, _ = own.pair(ASYA_RESILIENCY_ACTOR_TIMEOUT="2s")
-        assert again.exit_code(30) == 1
-        assert_timed_out_once(own)
-        assert len(own.at("x-sump")) == 1
-
-
 def test_row_21_a_call_within_its_limit_succeeds() -> None:
     with mesh() as own:
         sidecar, _ = own.pair(ASYA_RESILIENCY_ACTOR_TIMEOUT="2s")
@@ -72,10 +50,10 @@ def test_row_23_the_deadline_of_the_task_shortens_the_limit() -> None:
     with mesh() as own:
         sidecar, _ = own.pair(ASYA_RESILIENCY_ACTOR_TIMEOUT="30s")
         began = time.monotonic()
-        deadline = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        deadline = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
         own.send(envelope({"do": "sleep", "s": 60}, status={"deadline_at": deadline}))
-        assert sidecar.exit_code() == 1
-        assert 2.5 < time.monotonic() - began < 10
+        assert sidecar.exit_code(25) == 1
+        assert time.monotonic() - began > 4.5
         assert_timed_out_once(own)
 
 

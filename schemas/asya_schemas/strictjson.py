@@ -18,7 +18,14 @@ import msgspec
 
 from asya_schemas.limits import READ_DEPTH
 from asya_schemas.refusal import Refused, unparsable
-from asya_schemas.suspicion import check_encoding, check_numbers, deeper_than, has_lone_surrogate, simplified
+from asya_schemas.suspicion import (
+    check_encoding,
+    check_numbers,
+    deeper_than,
+    has_lone_surrogate,
+    is_harmless,
+    simplified,
+)
 
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -33,12 +40,13 @@ _TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 def check(body: bytes, depth: int = READ_DEPTH) -> None:
     """Raise Refused (parse_error: encoding, depth, syntax, number) unless `body` is one strict JSON value."""
-    simple, outside = _check_before(body, depth)
+    suspected = _check_before(body, depth)
     try:
         _RAW.decode(body)
     except msgspec.DecodeError as error:
         raise _syntax(error) from None
-    check_numbers(simple, outside)
+    if suspected is not None:
+        check_numbers(*suspected)
 
 
 def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> dict[str, bytes]:
@@ -47,7 +55,7 @@ def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> 
     With `unique` (how to call the object, in words) a repeated key is refused with code `duplicate`.
     Raises Refused, also with code `object` when `body` is another JSON value.
     """
-    simple, outside = _check_before(body, depth)
+    suspected = _check_before(body, depth)
     try:
         found = _OBJECT.decode(body)
     except msgspec.ValidationError:
@@ -55,7 +63,8 @@ def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> 
         raise unparsable("object", "body is JSON, but no object") from None
     except msgspec.DecodeError as error:
         raise _syntax(error) from None
-    check_numbers(simple, outside)
+    if suspected is not None:
+        check_numbers(*suspected)
     taken = {key: bytes(value) for key, value in found.items()}
     if unique is not None:
         check_unique(body, taken, unique)
@@ -67,7 +76,7 @@ def structure(body: bytes, decoder: msgspec.json.Decoder[Any], depth: int = READ
 
     Raises Refused like `check`, and msgspec.ValidationError when `body` is strict JSON of another shape.
     """
-    simple, outside = _check_before(body, depth)
+    suspected = _check_before(body, depth)
     try:
         found = decoder.decode(body)
     except msgspec.ValidationError:
@@ -75,7 +84,8 @@ def structure(body: bytes, decoder: msgspec.json.Decoder[Any], depth: int = READ
         raise
     except msgspec.DecodeError as error:
         raise _syntax(error) from None
-    check_numbers(simple, outside)
+    if suspected is not None:
+        check_numbers(*suspected)
     return found
 
 
@@ -161,8 +171,11 @@ def integer_in(raw: bytes | None) -> int | None:
     return int(raw)
 
 
-def _check_before(body: bytes, depth: int) -> tuple[bytes, bytes | None]:
+def _check_before(body: bytes, depth: int) -> tuple[bytes, bytes | None] | None:
+    """What can be refused before parsing; gives what the numbers are to be looked for in, None when they need no look."""
     check_encoding(body)
+    if is_harmless(body, depth):
+        return None
     simple, outside = simplified(body)
     if deeper_than(simple, outside, depth):
         raise unparsable("depth", f"body has more than {depth} containers inside each other")

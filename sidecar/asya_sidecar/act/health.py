@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from asya_sidecar.act.lazy_timer import next_beat
 from asya_sidecar.act.metrics import STALL_REASONS
 
-TICK_S = 2.0
-"""One wake-up every 2 s costs an idle sidecar nothing that can be measured, and is five chances before STALLED_S."""
 STALLED_S = 10.0
+"""Three beats: one that comes late is no stall yet."""
 
 
 class Log(Protocol):
@@ -90,7 +90,8 @@ class Health:
 
     def _tick(self) -> None:
         self._ticked_at = self._now()
-        self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        loop = asyncio.get_running_loop()
+        self._ticker = loop.call_at(next_beat(loop.time()), self._tick)
 
     def _changed(self, write: Callable[..., object]) -> None:
         """One line for each change of the list."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from asya_sidecar.act.http_answer import AnswerBroken, AnswerReader, AnswerTooLarge, EventStream
-from asya_sidecar.act.lazy_timer import LazyTimer
+from asya_sidecar.act.lazy_timer import BEAT_S, LazyTimer, next_beat
 from asya_sidecar.act.runtime_connection import RuntimeConnection
 from asya_sidecar.decide.answer import (
     Broken,
@@ -26,7 +26,6 @@ from asya_sidecar.decide.answer import (
     stream_reply,
 )
 
-IDLE_CHECK_S: Final = 2.0
 HEALTH_TIMEOUT_S: Final = 1.0
 IDLE_FAILURES: Final = 3
 MIN_PROBE_PAUSE_S: Final = 0.02
@@ -186,16 +185,14 @@ class RuntimeClient:
                 return None
 
     def _watch_idle(self) -> None:
-        """One check for every quiet stretch of IDLE_CHECK_S; a busy connection proves itself."""
+        """Ask in every beat before which nobody called: a busy connection proves itself."""
         if self._closed or not self.ready:
             return
-        left_s = self._last_use + IDLE_CHECK_S - self._loop.time()
-        if left_s > 0 or self._call is not None:
-            self._idle_timer = self._loop.call_later(
-                max(left_s, 0.1) if self._call is None else IDLE_CHECK_S, self._watch_idle
-            )
-        else:
+        now = self._loop.time()
+        if self._call is None and self._last_use < now - BEAT_S / 2:
             self._spawn(self._check_idle())
+        else:
+            self._idle_timer = self._loop.call_at(next_beat(now), self._watch_idle)
 
     async def _check_idle(self) -> None:
         for _ in range(IDLE_FAILURES):

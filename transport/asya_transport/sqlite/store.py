@@ -21,6 +21,8 @@ from asya_transport.sqlite.bell import Turn, wake_folder
 from asya_transport.sqlite.bodies import LARGE_BYTES, Bodies
 from asya_transport.sqlite.schema import connect
 
+MOST_ROWS: Final = 64
+"""Of one statement."""
 DEAD_LETTER_SUFFIX: Final = dead_letter_queue("")  # such a queue has no limit of its own
 
 
@@ -196,15 +198,25 @@ class Store:
                 files.append((next_id, self._written[-1]))
             outcomes.append(Outcome.CONFIRMED)
             next_id += 1
-        self.db.executemany(
-            "INSERT INTO message (id, queue, due, due_wall, message_id, trace_id, sender) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
-        self.db.executemany("INSERT INTO body VALUES (?, ?)", bodies)
+        into = "INSERT INTO message (id, queue, due, due_wall, message_id, trace_id, sender) VALUES"
+        self._in_few(into, "(?, ?, ?, ?, ?, ?, ?)", rows)
+        self._in_few("INSERT INTO body VALUES", "(?, ?)", bodies)
         if files:
             self.db.executemany("INSERT INTO large_body VALUES (?, ?)", files)
         self.touched.update(queue for queue, queue_id in ids.items() if queue_id is not None)
         return outcomes
+
+    def _in_few(self, begin: str, row: str, rows: Sequence[tuple[object, ...]], end: str = "") -> None:
+        """One statement for many rows: each one gives up the interpreter's lock, and the event loop keeps it for a while.
+
+        Their numbers are powers of two, so that there are few different statements to keep compiled.
+        """
+        done = 0
+        while left := len(rows) - done:
+            size = min(MOST_ROWS, 1 << (left.bit_length() - 1))
+            values = [value for each in rows[done : done + size] for value in each]
+            self.db.execute(f"{begin} {', '.join([row] * size)}{end}", values)
+            done += size
 
     # Consuming
 
@@ -234,24 +246,25 @@ class Store:
         self.db.execute("UPDATE message SET due = NULL, due_wall = NULL WHERE queue = ? AND due <= ?", (queue_id, now))
         rows = self.db.execute(
             "UPDATE message SET owner = ?, deliveries = deliveries + 1 WHERE id IN (SELECT id FROM message INDEXED BY ready"
-            " WHERE queue = ? AND owner IS NULL AND due IS NULL ORDER BY id LIMIT ?) RETURNING id, deliveries, redelivered, message_id",
+            " WHERE queue = ? AND owner IS NULL AND due IS NULL ORDER BY id LIMIT ?) RETURNING id, deliveries, redelivered, message_id,"
+            " (SELECT body FROM body WHERE body.id = message.id)",
             (owner, queue_id, limit),
         ).fetchall()
         rows.sort()  # RETURNING promises no order
-        return [Claimed(row, count, again > 0, name, self._body(row)) for row, count, again, name in rows]
+        return [
+            Claimed(row, count, again > 0, name, self._large_body(row) if body is None else body)
+            for row, count, again, name, body in rows
+        ]
 
-    def _body(self, row: int) -> bytes:
-        found: tuple[bytes] | None = self.db.execute("SELECT body FROM body WHERE id = ?", (row,)).fetchone()
-        if found is not None:
-            return found[0]
+    def _large_body(self, row: int) -> bytes:
         (name,) = self.db.execute("SELECT file FROM large_body WHERE id = ?", (row,)).fetchone()
         return self.bodies.read(name)
 
     def ack(self, messages: Iterable[int]) -> None:
         """Forget messages that are ours: whoever calls has seen in this transaction that the owner is not ended."""
         rows = [(message,) for message in messages]
-        self.db.executemany("DELETE FROM message WHERE id = ?", rows)
-        self.db.executemany("DELETE FROM body WHERE id = ?", rows)
+        for table in ("message", "body"):
+            self._in_few(f"DELETE FROM {table} WHERE id IN (", "?", rows, ")")
         if self.db.execute(
             "SELECT 1 FROM large_body LIMIT 1"
         ).fetchone():  # once for all: most queues know no large one

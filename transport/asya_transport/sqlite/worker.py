@@ -1,7 +1,8 @@
 """The one thread of a process that talks to the mesh file.
 
 Made by `transport`, which hands work over in `inbox` and gets a `Report` per transaction back on the event loop. Everything that
-arrives while a transaction is being made durable goes together into the next (group commit), acknowledgements and new claims included.
+arrives while a transaction is being made durable goes together into the next (group commit), acknowledgements and new claims included;
+with many messages in hand it also waits a little for more, because a transaction costs as much as two hops.
 With nothing to do the thread sleeps in poll on its bell and on the kick of its own loop: the file is not polled.
 It must not touch a future or call a user: that belongs to the loop.
 """
@@ -32,6 +33,10 @@ from asya_transport.sqlite.work import Abandon, Flush, Report, Send, Settle, Wor
 
 WATCH_S: Final = 5.0
 """A sleeper looks up so often: is the file still ours, is there a lease that will end? Below the lease, so no end is missed."""
+GATHER_S: Final = 0.005
+"""While more is coming, transactions begin at least so far apart."""
+GATHER_FROM: Final = 16
+"""With fewer messages in hand (a handler of 6 ms and more) waiting gathers nothing worth the delay."""
 RETRY_FIRST_S: Final = 0.05
 RETRY_LAST_S: Final = 1.0
 CLOSE_WITHIN_S: Final = 1.0
@@ -50,7 +55,9 @@ class Worker:
         self._kick_read, self._kick_write = os.pipe()
         os.set_blocking(self._kick_read, False)
         os.set_blocking(self._kick_write, False)
-        self._asleep = self._kicked = False
+        self._asleep = self._kicked = self._gathering = False
+        self._began_at = 0.0
+        """When the last transaction began."""
         self._unseen_since: float | None = None
         """When the loop was given a report that it has not taken yet."""
         self._store: Store | None = None
@@ -70,7 +77,7 @@ class Worker:
     def kick(self) -> None:
         """There is something new in the inbox or the consumer's settings."""
         self._kicked = True
-        if self._asleep:
+        if self._asleep and not (self._gathering and self._more_is_coming()):
             with contextlib.suppress(BlockingIOError):  # full of kicks: it will wake
                 os.write(self._kick_write, b"\0")
 
@@ -109,6 +116,9 @@ class Worker:
             return
         store = self._store or self._open()
         self._dead.update(self.consumer.begin())
+        if self._more_is_coming() and time.monotonic() < self._began_at + GATHER_S:
+            self._sleep(self._began_at + GATHER_S, gathering=True)
+            return
         now = now_ms()
         self._check_loop()
         waiting = self.inbox or self._waiting or self._dead or self._failures or self.consumer.ended
@@ -116,6 +126,11 @@ class Worker:
             self._transact(store)
         else:
             self._rest(store)
+
+    def _more_is_coming(self) -> bool:
+        """Many are in hand, and for some of them nothing is asked for yet: the loop is at work."""
+        held = self.consumer.hold.held
+        return held >= GATHER_FROM and len(self.inbox) + len(self._waiting) < held and self._stop_at is None
 
     def _check_loop(self) -> None:
         since = self._unseen_since
@@ -138,6 +153,7 @@ class Worker:
 
     def _transact(self, store: Store) -> None:
         """Everything that waits, in one transaction."""
+        self._began_at = time.monotonic()
         work = self._take()
         sends = [item for item in work if type(item) is Send and not item.withdrawn()]
         settles = [item for item in work if type(item) is Settle]
@@ -223,17 +239,20 @@ class Worker:
         wake_at = self.consumer.wake_at()
         self._sleep(self._watch_at if wake_at is None else min(self._watch_at, wake_at / 1000))
 
-    def _sleep(self, until_s: float) -> None:
+    def _sleep(self, until_s: float, gathering: bool = False) -> None:
+        """Until a ring, a kick or a time; `gathering`: until all that is in hand waits for us, or the time."""
         poll = select.poll()
         poll.register(self._kick_read, select.POLLIN)
         # A full window must not be woken: the bell waits, unread, until there is room.
-        if self.consumer.bell is not None and self.consumer.room() > 0 and not self._retry_at > time.monotonic():
+        deaf = gathering or self._retry_at > time.monotonic()
+        if self.consumer.bell is not None and self.consumer.room() > 0 and not deaf:
             poll.register(self.consumer.bell.fileno(), select.POLLIN)
-        self._asleep = True
-        if not self._kicked:
-            poll.poll(max(0, math.ceil((until_s - time.monotonic()) * 1000)))
-        self._asleep = self._kicked = False
-        with contextlib.suppress(BlockingIOError):
+        self._gathering, self._asleep = gathering, True
+        events = []
+        if self._more_is_coming() if gathering else not self._kicked:
+            events = poll.poll(max(0, math.ceil((until_s - time.monotonic()) * 1000)))
+        self._asleep = self._gathering = self._kicked = False
+        if (self._kick_read, select.POLLIN) in events:
             os.read(self._kick_read, 4096)
 
     # Trouble

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from asya_controller.decide.deletion import drain_until, forced, policy_of, removal_event
+from asya_controller.decide.deletion import drain_until, forced, given_up_at, policy_of, removal_event
 from asya_controller.decide.transports import Sqlite, Transport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,6 +41,16 @@ def test_only_the_exact_word_forces(word: str, is_forced: bool) -> None:
 def test_work_in_progress_gets_its_grace_and_a_minute() -> None:
     assert drain_until({"timeout": {"gracefulShutdown": 120}}, NOW) == NOW + timedelta(seconds=180)
     assert drain_until({"timeout": "broken"}, NOW) == NOW + timedelta(seconds=390)
+
+
+@pytest.mark.parametrize(
+    ("gone_s", "begun_s", "expected_s"), [(0, 0, 600), (100, 100, 700), (0, 500, 600), (0, 3600, 3620)]
+)
+def test_the_bound_counts_from_the_last_pod_and_is_not_renewed_by_a_restart(
+    gone_s: int, begun_s: int, expected_s: int
+) -> None:
+    gone, begun, expected = (NOW + timedelta(seconds=seconds) for seconds in (gone_s, begun_s, expected_s))
+    assert given_up_at(gone, begun, timedelta(minutes=10)) == expected
 
 
 @pytest.mark.parametrize(

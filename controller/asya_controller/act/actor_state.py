@@ -6,6 +6,7 @@ Owned by the pass that runs; lost at a restart, which delays things and reverses
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from asya_controller.decide.world import Memory, QueueFacts, Refusal
@@ -58,7 +59,10 @@ class ActorState:
     """(transport, queue) -> what became of it, while the actor goes."""
     removing: bool = False
     """Former queues are being dealt with."""
-    pods_gone_at: float | None = None
+    pods_awaited: bool = False
+    """Being deleted, it still had pods when a pass of this process looked."""
+    pods_gone: tuple[datetime, datetime] | None = None
+    """Being deleted: since when no pod is left, and since when its queues are dealt with."""
     heirs_since: float | None = None
     """Since when children of an earlier actor of this name are waited for."""
     policy: str | None = ""

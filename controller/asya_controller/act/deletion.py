@@ -4,7 +4,6 @@ Called by reconcile.py instead of an ordinary pass. Every step looks at the whol
 that matters. Must not wait inside: it says what is awaited and is called again.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from asya_controller.act.queue_removal import Place, QueueRemoval
 from asya_controller.act.store import Kept, Name
 from asya_controller.act.view import View
 from asya_controller.decide.config import OperatorConfig
-from asya_controller.decide.deletion import cleanup_s, drain_until, forced
+from asya_controller.decide.deletion import cleanup_of, drain_until, forced, given_up_at
 from asya_controller.decide.events import Event
 from asya_controller.decide.plan import Step
 from asya_controller.decide.pods import time_of
@@ -50,7 +49,7 @@ class Deletion:
         self._view = view
         self._executor = executor
         self._queues = queues
-        self._cleanup_s = cleanup_s(config.cleanup_timeout)
+        self._cleanup = cleanup_of(config.cleanup_timeout)
 
     def go_on(
         self,
@@ -72,12 +71,16 @@ class Deletion:
         for kept in (children.scaled_object, children.authentication, children.wanted, children.other):
             if kept is not None and kept.owner == str(actor["metadata"]["uid"]):
                 self._remove(kept)
-        waiting = self._pods(actor, name, now)
+        deleted_at = time_of(actor["metadata"].get("deletionTimestamp")) or now
+        waiting = self._pods(actor, name, deleted_at, now)
         if waiting is not None:
+            state.pods_awaited = True
             return waiting
-        if state.pods_gone_at is None:
-            state.pods_gone_at = time.monotonic()
-        left_s = state.pods_gone_at + self._cleanup_s - time.monotonic()
+        if state.pods_gone is None:
+            # Pods that this process never saw were gone before it looked: then the bound counts from the deletion, so that no number of
+            # restarts makes it longer.
+            state.pods_gone = (now if state.pods_awaited else deleted_at, now)
+        left_s = (given_up_at(*state.pods_gone, self._cleanup) - now).total_seconds()
         awaited = [word for place in places(actor) if (word := self._queues.deal(actor, name, place, state, tell))]
         if awaited and left_s > 0:
             return Going(f"the queues are cleaned up: {awaited[0]}", left_s)
@@ -91,10 +94,9 @@ class Deletion:
         if not found["metadata"].get("deletionTimestamp"):
             self._executor.run(Step("remove", found, "not wanted", uid=kept.uid), kept.owner, kept.uid)
 
-    def _pods(self, actor: Mapping[str, Any], name: Name, now: datetime) -> Going | None:
+    def _pods(self, actor: Mapping[str, Any], name: Name, deleted_at: datetime, now: datetime) -> Going | None:
         """Work in progress is settled first; only so long as pods may take to end."""
         there = [pod for pod in self._view.of_actor(POD, name) if pod.owner and not ended(pod)]
-        deleted_at = time_of(actor["metadata"].get("deletionTimestamp")) or now
         spec = actor.get("spec")
         left = drain_until(spec if isinstance(spec, Mapping) else {}, deleted_at) - now
         if there and left.total_seconds() > 0:

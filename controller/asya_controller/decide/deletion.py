@@ -16,6 +16,8 @@ from asya_schemas.actor.identity import DELETION_POLICY_ANNOTATION, FORCE_DELETE
 from asya_schemas.durations import parse_duration
 
 DRAIN_ALLOWANCE_S = 60
+FIRST_TRY = timedelta(seconds=20)
+"""What a controller that comes to an old deletion gives the broker all the same: enough for two looks at an empty queue."""
 Policy = Literal["Delete", "DeleteIfEmpty", "Retain"]
 
 
@@ -38,9 +40,16 @@ def drain_until(spec: Mapping[str, Any], deleted_at: datetime) -> datetime:
     return deleted_at + timedelta(seconds=lenient(effective.grace_s, spec, 330) + DRAIN_ALLOWANCE_S)
 
 
-def cleanup_s(text: str) -> float:
-    """The operator's bound, in seconds."""
-    return parse_duration(text)
+def cleanup_of(text: str) -> timedelta:
+    """The operator's bound."""
+    return timedelta(seconds=parse_duration(text))
+
+
+def given_up_at(pods_gone_at: datetime, begun_at: datetime, cleanup: timedelta) -> datetime:
+    """When queues that could not be dealt with are left behind: `cleanup` after the pods were gone, whoever controlled the actor then.
+    `begun_at` is when this process began to deal with them.
+    """
+    return max(pods_gone_at + cleanup, begun_at + min(cleanup, FIRST_TRY))
 
 
 def removal_event(queue: str, result: str, messages: int, policy: Policy) -> Event | None:

@@ -108,6 +108,9 @@ def work_told(steps: Collection[Step], queue: QueueFacts | None, had_workload: b
         kind, name = step.object.get("kind"), step.object["metadata"].get("name")
         if step.verb == "create" and kind in ("Deployment", "StatefulSet") and not had_workload:
             yield Event("Normal", "WorkloadCreated", f"{kind} '{name}' was created")
+        elif step.why == "unanswered":
+            text = f"ScaledObject '{name}' was to go 60 s ago and KEDA still holds it: the count of {kind} '{name}' is set without it"
+            yield Event("Warning", "KEDANotResponding", text)
         elif step.why == "drifted" or (step.why == "missing" and had_workload):
             yield Event("Normal", "ChildRestored", f"{kind} '{name}' was restored")
 

@@ -30,7 +30,7 @@ class Step:
     remove. `scaled`: a new workload's count is somebody else's from the beginning.
 
     `why`: `missing`, `changed` (we want something else than before), `drifted` (somebody else changed it), `due` (to be sure),
-    `handover` (the count becomes the autoscaler's), `not wanted`.
+    `handover` (the count becomes the autoscaler's), `unanswered` (the count becomes ours although KEDA has not let go), `not wanted`.
     """
 
     verb: Literal["create", "apply", "handover", "remove"]
@@ -105,8 +105,20 @@ def applied(live: Json | None, wanted: dict[str, Any], world: World) -> Iterator
     """The apply that `wanted` needs, if any; an object of somebody else is never touched."""
     if live is None:
         yield Step("create", wanted, "missing")
-    elif owned(live, world) and (why := difference(live, wanted) or unsure(wanted, world)):
+    elif owned(live, world) and (
+        why := count_taken(wanted, world) or difference(live, wanted) or unsure(wanted, world)
+    ):
         yield Step("apply", wanted, why)
+
+
+def count_taken(wanted: Json, world: World) -> str | None:
+    """Why the count is written that the autoscaler has had: its difference is nobody's interference."""
+    fields = world.fields.get(str(wanted["kind"]))
+    if fields is None or fields.replicas or "replicas" not in (wanted.get("spec") or {}):
+        return None
+    if world.left.get(str(wanted["kind"]), fields.applied) != fields.applied:
+        return None  # it was ours, and somebody took it
+    return "unanswered" if scaler_left(world) else "changed"
 
 
 def difference(live: Json, wanted: Json) -> str | None:
@@ -189,13 +201,22 @@ def without_replicas(workload: dict[str, Any]) -> dict[str, Any]:
     return {**workload, "spec": {key: value for key, value in workload["spec"].items() if key != "replicas"}}
 
 
+def scaler_left(world: World) -> list[Json]:
+    """KEDA's objects that were asked to go, or have yet to be."""
+    return [item for item in (world.scaled_object, world.trigger_authentication) if item is not None]
+
+
 def scaler_still_there(world: World, now: datetime) -> bool:
-    """Whether KEDA may still set the count although scaling was switched off."""
+    """Whether KEDA may still set the count although scaling was switched off. The HPA goes with the ScaledObject: while KEDA holds that
+    one back, nobody asks the HPA to go.
+    """
     if scaling_enabled(world):
         return False
-    left = [item for item in (world.scaled_object, world.trigger_authentication, world.hpa) if item is not None]
+    left = scaler_left(world)
     since = [time_of((item.get("metadata") or {}).get("deletionTimestamp")) for item in left]
-    return bool(left) and not all(moment is not None and now - moment >= KEDA_PATIENCE for moment in since)
+    if not left:
+        return world.hpa is not None
+    return not all(moment is not None and now - moment >= KEDA_PATIENCE for moment in since)
 
 
 def first_replicas(world: World) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from asya_controller.decide.assessment import Assessment, assess, patience
 from asya_controller.decide.conditions import API_PATIENCE, QUEUE_PATIENCE
 from asya_controller.decide.memory import SCALER_PATIENCE, condition
+from asya_controller.decide.plan import KEDA_PATIENCE, scaler_left
 from asya_controller.decide.pods import FRESH_START, RECENT_END, time_of
 from asya_controller.decide.readiness import PATIENCE
 from asya_controller.decide.world import World
@@ -64,6 +65,9 @@ def status_marks(found: Assessment, status: Mapping[str, Any]) -> Iterator[datet
 def scaler_marks(found: Assessment) -> Iterator[datetime]:
     """Marks of KEDA and the HPA."""
     world = found.world
+    if not found.scaled:
+        gone = (time_of((item.get("metadata") or {}).get("deletionTimestamp")) for item in scaler_left(world))
+        yield from (moment + KEDA_PATIENCE for moment in gone if moment is not None)
     since = (
         world.memory.scaler_unready_since,
         world.memory.scaler_ready_since,

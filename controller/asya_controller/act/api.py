@@ -200,9 +200,12 @@ class Api:
         path = kind.path(meta["namespace"], meta["name"], subresource)
         return self._json("PATCH", path, query, body, content=APPLY_PATCH)
 
-    def merge(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
-        """A merge patch; for Events, whose series grow."""
-        return self._json("PATCH", kind.path(namespace, name), {}, body, content=MERGE_PATCH)
+    def merge(
+        self, kind: Kind, namespace: str, name: str, body: Json, *, manager: str = "", subresource: str | None = None
+    ) -> Json:
+        """A merge patch: for Events, whose series grow, and where an apply is not possible."""
+        path = kind.path(namespace, name, subresource)
+        return self._json("PATCH", path, {"fieldManager": manager}, body, content=MERGE_PATCH)
 
     def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """A new object.

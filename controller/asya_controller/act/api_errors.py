@@ -3,7 +3,10 @@
 Raised by api.py alone; nobody else here sees an exception of the HTTP library.
 """
 
+import re
 from collections.abc import Mapping
+
+_UNTYPED = re.compile(r"failed to (create typed|create manager for existing fields|convert) ?")
 
 
 class ApiError(Exception):
@@ -37,6 +40,10 @@ class Conflict(ApiError):
     """409: another version, another uid, or fields that somebody else owns."""
 
 
+class Untyped(ApiError):
+    """500 of a server-side apply: what is sent, or what is stored, is not what the installed definition says. A merge patch still works."""
+
+
 class Gone(ApiError):
     """410: the resource version is too old to go on from."""
 
@@ -50,4 +57,6 @@ def error_of(code: int, message: str, headers: Mapping[str, str]) -> ApiError:
     lower = {name.lower(): value for name, value in headers.items()}
     if code == 429 or (code == 503 and "retry-after" in lower):
         return Busy(code, message, lower)
+    if code == 500 and _UNTYPED.match(message):
+        return Untyped(code, message, lower)
     return {404: NotFound, 409: Conflict, 410: Gone}.get(code, ApiError)(code, message, lower)

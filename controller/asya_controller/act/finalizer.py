@@ -8,7 +8,7 @@ from typing import Any
 
 from asya_controller.act.api import FINALIZER as MANAGER
 from asya_controller.act.api import Api, Json
-from asya_controller.act.api_errors import Conflict, NotFound
+from asya_controller.act.api_errors import Conflict, NotFound, Untyped
 from asya_controller.act.kinds import ACTOR
 from asya_controller.act.view import View
 from asya_schemas.actor.identity import FINALIZER
@@ -25,7 +25,10 @@ def add(api: Api, view: View, actor: Mapping[str, Any]) -> bool:
     Raises:
         ApiError: Conflict when the object is another one by now.
     """
-    answer = api.apply(body_of(actor, [FINALIZER]), ACTOR, MANAGER)
+    try:
+        answer = api.apply(body_of(actor, [FINALIZER]), ACTOR, MANAGER)
+    except Untyped:
+        answer = renamed(api, actor, [*(actor["metadata"].get("finalizers") or ()), FINALIZER])
     return present(view.wrote(ACTOR, answer).read())
 
 
@@ -39,10 +42,9 @@ def remove(api: Api, view: View, actor: Mapping[str, Any]) -> None:
         answer = api.apply(body_of(actor, None), ACTOR, MANAGER)
         if present(answer):
             # Somebody else applied it too, a restored backup for example: then only naming what stays takes it off.
-            meta = answer["metadata"]
-            rest = [name for name in meta["finalizers"] if name != FINALIZER]
-            patch = {"metadata": {"resourceVersion": meta["resourceVersion"], "finalizers": rest}}
-            answer = api.merge(ACTOR, meta["namespace"], meta["name"], patch)
+            answer = without(api, answer)
+    except Untyped:
+        answer = without(api, actor)
     except NotFound:
         return
     except Conflict as error:
@@ -50,6 +52,18 @@ def remove(api: Api, view: View, actor: Mapping[str, Any]) -> None:
             return  # gone, or another one under this name
         raise
     view.wrote(ACTOR, answer)
+
+
+def without(api: Api, actor: Mapping[str, Any]) -> Json:
+    """Take ours off, whoever else has put it there."""
+    return renamed(api, actor, [name for name in actor["metadata"].get("finalizers") or () if name != FINALIZER])
+
+
+def renamed(api: Api, actor: Mapping[str, Any], finalizers: list[str]) -> Json:
+    """Name all finalizers, those of others too, of the version that was read."""
+    meta = actor["metadata"]
+    patch = {"metadata": {"resourceVersion": meta["resourceVersion"], "uid": meta["uid"], "finalizers": finalizers}}
+    return api.merge(ACTOR, meta["namespace"], meta["name"], patch, manager=MANAGER)
 
 
 def body_of(actor: Mapping[str, Any], finalizers: list[str] | None) -> Json:

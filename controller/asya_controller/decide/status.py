@@ -61,7 +61,7 @@ def written(found: Assessment, decided: Value) -> dict[str, Any]:
         **(scale_fields(found) if decided.value != "Creating" else {}),
         "scalingMode": "KEDA" if found.scaled else "Manual",
         "transportStatus": "Ready" if found.transport and found.transport.true else "NotReady",
-        **queue_fields(world),
+        **queue_fields(found),
         **references(found),
     }
     return {key: item for key, item in status.items() if item is not None}
@@ -243,11 +243,14 @@ def scale_fields(found: Assessment) -> dict[str, Any]:
     }
 
 
-def queue_fields(world: World) -> dict[str, Any]:
-    """Transport and queues as resolved; what cannot be resolved stays as it was, so that an old queue is not forgotten."""
+def queue_fields(found: Assessment) -> dict[str, Any]:
+    """Transport and queues as resolved; what cannot be resolved stays as it was, so that an old queue is not forgotten. A name that is too
+    long for a queue is too long for a status, too.
+    """
+    world = found.world
     name = str(world.spec.get("transport"))
     transport = world.config.transport(name)
-    if transport is None:
+    if transport is None or (found.violation is not None and found.violation.reason == "QueueNameInvalid"):
         kept = ("transport", "queue", "queueUrl", "deadLetterQueue", "previousQueues")
         return {key: world.previous.get(key) for key in kept}
     queue = queue_name(transport.config.queue_name_template, world.namespace, world.name)

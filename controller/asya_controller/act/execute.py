@@ -26,6 +26,13 @@ class NotOurs(ApiError):
         self.live = live
 
 
+class HalfDone(ApiError):
+    """The object was made, and what has to follow at once was refused; another pass does it."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.code, error.message, error.headers)
+
+
 class Executor:
     """Writes children."""
 
@@ -38,7 +45,7 @@ class Executor:
         """Carry out one step for the actor with uid `owner`; the object afterwards, None when it was removed.
 
         Raises:
-            NotOurs, Conflict, Busy, ApiError
+            NotOurs, HalfDone, Conflict, Busy, ApiError
         """
         kind = BY_NAME[str(step.object["kind"])]
         try:
@@ -60,9 +67,12 @@ class Executor:
             return self._apply(kind, with_meta(body, uid=live_uid), CHILDREN)
         if step.scaled:
             self._create(kind, with_replicas(body, step.replicas), HANDOVER, owner)
-            made = self._apply(kind, body, CHILDREN)
-            # The workload's own controller may have written its status since: the helper needs the newest version.
-            return self._hand_over(kind, (self._view.get(kind, made.name) or made).read())
+            try:
+                made = self._apply(kind, body, CHILDREN)
+                # The workload's own controller may have written its status since: the helper needs the newest version.
+                return self._hand_over(kind, (self._view.get(kind, made.name) or made).read())
+            except ApiError as error:
+                raise HalfDone(error) from error
         return self._create(
             kind, body if step.replicas is None else with_replicas(body, step.replicas), CHILDREN, owner
         )

@@ -46,6 +46,10 @@ class Children:
         self.hpa = view.get(HPA, (namespace, f"keda-hpa-{name}"))
         self.pods = pods(view, actor, self.workload)
 
+    def going(self, view: View, actor: Name) -> None:
+        """Of an actor that is being deleted all pods count, also when the workload that made them has gone before them."""
+        self.pods = [pod for pod in view.of_actor(POD, actor) if pod.owner]
+
     def signature(self) -> tuple[Any, ...]:
         """Changes when any of them does."""
         each = (self.wanted, self.other, self.scaled_object, self.authentication, self.service_account, self.hpa)

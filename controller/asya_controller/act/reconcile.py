@@ -161,8 +161,10 @@ class Reconciler:
             self._brokers.forget(name)
         if not finalizer.present(actor):
             return End()
-        world = replace(self._world(actor, children, state, None), awaiting="children and pods are removed")
-        self._reporter.write(world, state, End())
+        children.going(self._view, name)
+        if (actor.get("status") or {}).get("status") != "Terminating":
+            world = replace(self._world(actor, children, state, None), awaiting="children and pods are removed")
+            self._reporter.write(world, state, End())
         going = self._deletion.go_on(actor, name, children, state, now(), lambda event: self._events.tell(actor, event))
         if going.gone:
             return End()

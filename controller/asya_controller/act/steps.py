@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from asya_controller.act.actor_state import ActorState, Held
 from asya_controller.act.api_errors import ApiError
-from asya_controller.act.execute import Executor, NotOurs
+from asya_controller.act.execute import Executor, HalfDone, NotOurs
 from asya_controller.act.kinds import CONFIG_MAP
 from asya_controller.act.metrics import CONTROLLER, Metrics
 from asya_controller.act.scripts import Scripts
@@ -132,6 +132,7 @@ class Steps:
             end.sooner(FOREIGN_EVERY_S)
         except ApiError as error:
             self._refused(step, kind, wanted, error, state, end)
+            return isinstance(error, HalfDone)
         else:
             if not (step.why == "drifted" and len(state.drifts.get(kind, ())) > CONTESTS):
                 state.held.pop(kind, None)

@@ -12,20 +12,20 @@ import pytest
 
 from tests.support.kube import faults
 from tests.support.kube.cluster import Cluster
-from tests.support.kube.record import Request, differences
+from tests.support.kube.record import Request
 from tests.support.kube.scenarios import (
     changed_and_scaling_switched_on,
     created_with_scaling,
     deleted_with_its_queues,
 )
-from tests.support.kube.stage import Outcome, Scenario, Stage, play
+from tests.support.kube.stage import Scenario, Stage, disturbed, undisturbed
 from tests.support.rabbitmq import shared_node
 
 AT_ONCE = 3  # mostly they wait
 
 
 def crash_at(number: int, how: Callable[[Callable[[], None]], faults.Fault]) -> Callable[[Stage], None]:
-    """Trouble for `play`: the write of this number is the last thing the controller does."""
+    """Trouble for `disturbed`: the write of this number is the last thing the controller does."""
 
     def disturb(stage: Stage) -> None:
         numbers = itertools.count(1)
@@ -46,18 +46,17 @@ def crash_at(number: int, how: Callable[[Callable[[], None]], faults.Fault]) -> 
 )
 def test_row_52_killed_at_any_write_it_ends_as_without(cluster: Cluster, scenario: Scenario) -> None:
     broker = shared_node()
-    expected = play(cluster, broker, scenario)
-    assert expected.writes > 3
+    writes = undisturbed(cluster, broker, scenario).writes
+    assert writes > 3
 
-    def again(case: tuple[int, Callable[[Callable[[], None]], faults.Fault]]) -> Outcome:
-        return play(cluster, broker, scenario, crash_at(*case))
+    def again(case: tuple[int, Callable[[Callable[[], None]], faults.Fault]]) -> None:
+        number, how = case
+        disturbed(cluster, broker, scenario, crash_at(*case), f"killed right {how.__name__} write {number} of {writes}")
 
-    cases = [(number, how) for number in range(1, expected.writes + 1) for how in (faults.before, faults.after)]
+    cases = [(number, how) for number in range(1, writes + 1) for how in (faults.before, faults.after)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            for (number, how), found in zip(cases, pool.map(again, cases), strict=True):
-                where = f"killed right {how.__name__} write {number} of {expected.writes}"
-                assert "\n".join(differences(expected.state, found.state)) == "", where
-                assert found.effects == expected.effects, where
+            for _ in pool.map(again, cases):
+                pass
         finally:
             pool.shutdown(cancel_futures=True)

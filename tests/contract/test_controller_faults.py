@@ -9,7 +9,7 @@ from tests.support.kube import faults
 from tests.support.kube.cluster import Cluster, own_cluster
 from tests.support.kube.record import Request, differences
 from tests.support.kube.scenarios import changed_and_scaling_switched_on
-from tests.support.kube.stage import Outcome, Stage, play, stage
+from tests.support.kube.stage import Stage, disturbed, stage
 from tests.support.rabbitmq import shared_node
 
 Trouble = Callable[[Stage], object]
@@ -46,25 +46,14 @@ TROUBLE: dict[str, Trouble] = {
 }
 
 
-@pytest.fixture(scope="module")
-def undisturbed(cluster: Cluster) -> Outcome:
-    """How the scenario ends by itself."""
-    return play(cluster, shared_node(), changed_and_scaling_switched_on)
-
-
-def same(found: Outcome, expected: Outcome) -> None:
-    assert "\n".join(differences(expected.state, found.state)) == ""
-    assert found.effects == expected.effects
-
-
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("trouble", TROUBLE)
-def test_row_53_it_ends_as_without(cluster: Cluster, undisturbed: Outcome, trouble: str) -> None:
-    same(play(cluster, shared_node(), changed_and_scaling_switched_on, TROUBLE[trouble]), undisturbed)
+def test_row_53_it_ends_as_without(cluster: Cluster, trouble: str) -> None:
+    disturbed(cluster, shared_node(), changed_and_scaling_switched_on, TROUBLE[trouble])
 
 
 @pytest.mark.timeout(400)
-def test_row_53_silent_watches_are_given_up_after_70_s(cluster: Cluster, undisturbed: Outcome) -> None:
+def test_row_53_silent_watches_are_given_up_after_70_s(cluster: Cluster) -> None:
     """Half open: the first watch of each kind shows nothing at all and never ends."""
 
     def mute(stage: Stage) -> None:
@@ -77,17 +66,17 @@ def test_row_53_silent_watches_are_given_up_after_70_s(cluster: Cluster, undistu
 
         stage.proxy.inject(faults.mute(0), times=None, where=first)
 
-    same(play(cluster, shared_node(), changed_and_scaling_switched_on, mute), undisturbed)
+    disturbed(cluster, shared_node(), changed_and_scaling_switched_on, mute)
 
 
-def test_row_38_a_count_that_cannot_be_handed_over_yet_is_not_let_go(cluster: Cluster, undisturbed: Outcome) -> None:
+def test_row_38_a_count_that_cannot_be_handed_over_yet_is_not_let_go(cluster: Cluster) -> None:
     """The helper meets a newer version of the workload, as when its controller writes status in between: oracles watch the count."""
 
     def conflict(stage: Stage) -> None:
         refused = faults.answer(409, "the object has been modified; please apply your changes to the latest version")
         stage.proxy.inject(refused, times=2, where=lambda request: request.manager == "asya-replicas-handover")
 
-    same(play(cluster, shared_node(), changed_and_scaling_switched_on, conflict), undisturbed)
+    disturbed(cluster, shared_node(), changed_and_scaling_switched_on, conflict)
 
 
 def test_row_40_converged_nothing_is_written_and_not_by_its_successor_either(cluster: Cluster) -> None:

@@ -4,7 +4,7 @@ Long because its situations share one started controller.
 """
 
 import contextlib
-import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,18 +16,12 @@ from tests.support.controller_process import rabbitmq
 from tests.support.guarded import free_port
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import Broker, shared_node
+from tests.support.servers import silent_server
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import until
 
 JSON = dict[str, Any]
 SHARED_NAME = "shared-{actor}"
-
-
-@contextlib.contextmanager
-def silent_server() -> Iterator[int]:
-    """Takes connections and says nothing; gives its port."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        yield server.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +263,26 @@ def test_row_48_deleted_while_the_broker_is_down_it_goes_within_the_bound(home: 
     home.delete("forced")
     home.gone("forced", 10)
     home.told("forced", "ForceDeleted")
+
+
+@pytest.mark.timeout(180)
+def test_row_48_a_restart_does_not_renew_the_bound(cluster: Cluster, away_port: int) -> None:
+    """Killed again and again in less than the bound, the controller gives up all the same."""
+    with bed(
+        cluster, shared_node(), lambda b, v: {"away": rabbitmq(b, v, port=away_port)}, cleanupTimeout="30s"
+    ) as home:
+        home.create("stranded", transport="away")
+        home.reaches("stranded", "TransportError", within_s=40)
+        home.delete("stranded")
+        home.reaches("stranded", "Terminating")
+        since = time.monotonic()
+        while home.api.find("asyncactors", home.namespace, "stranded") is not None:
+            assert time.monotonic() - since < 100, home.status("stranded")
+            home.controller.kill()
+            home.controller.start()
+            with contextlib.suppress(AssertionError):
+                home.gone("stranded", 22)
+        home.told("stranded", "QueueLeaked")
 
 
 def test_row_51_the_queue_that_is_left_behind_keeps_its_messages(home: Bed) -> None:

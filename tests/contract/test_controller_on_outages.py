@@ -96,6 +96,26 @@ def test_row_36_a_keda_that_does_not_answer_is_an_error_after_a_minute(cluster: 
         home.told("ignored", "ScalingError")
 
 
+@pytest.mark.timeout(180)
+def test_row_39_a_keda_that_does_not_let_go_is_not_waited_for_longer_than_a_minute(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
+        home.create("held", scaling={"enabled": True, "minReplicas": 3})
+        home.keda_says("held")
+        home.make_ready("held", 3)
+        home.reaches("held", "Running", "ScaledObjectReady")
+        held = {"metadata": {"finalizers": ["finalizer.keda.sh"]}}
+        home.api.patch("scaledobjects", home.namespace, "held", held)
+        home.change("held", {"spec": {"scaling": {"enabled": False}, "workload": {"replicas": 2}}})
+        until(
+            lambda: (home.child("scaledobjects", "held") or {})["metadata"].get("deletionTimestamp"), what="asked to go"
+        )
+        asked_at = time.monotonic()
+        until(lambda: home.deployment("held")["spec"]["replicas"] == 2, 90, 0.2, what="the author's count")
+        assert time.monotonic() - asked_at > 50
+        home.told("held", "KEDANotResponding")
+        home.api.patch("scaledobjects", home.namespace, "held", {"metadata": {"finalizers": None}})
+
+
 def leads(controller: ControllerProcess) -> bool:
     return controller.metric("leader_election_master_status") == 1
 

@@ -294,6 +294,29 @@ def test_a_status_outside_the_sixteen_is_refused(cluster: Cluster, namespace: st
         with_status(cluster, namespace, STATUS | {"status": "Fine"})
 
 
+# --- What a controller never sees (contract: controller, Situations 57) -----------------------------------------------
+
+ROW_57: dict[str, tuple[list[Any], str]] = {
+    "min 5 with max 2": ([(("spec", "scaling"), {"minReplicas": 5, "maxReplicas": 2})], MESSAGES["V9"]),
+    "a name of 55 with scaling": (
+        [(("metadata", "name"), "a" * 55), (("spec", "scaling", "enabled"), True)],
+        MESSAGES["V2"],
+    ),
+    "two runtime containers": (
+        [((*POD, "containers", 1), actor()["spec"]["workload"]["template"]["spec"]["containers"][0])],
+        "Duplicate value",
+    ),
+    "a command": ([((*RUNTIME, "command"), ["python"])], MESSAGES["V5"]),
+    "no handler": ([((*RUNTIME, "env"), [])], MESSAGES["V7"]),
+}
+
+
+@pytest.mark.parametrize("situation", ROW_57)
+def test_row_57_is_refused_at_admission(cluster: Cluster, situation: str) -> None:
+    changes, words = ROW_57[situation]
+    assert words in as_kubectl_says(refusal(cluster, actor(*changes)))
+
+
 # --- Objects stored before the rules ----------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 Used by tests/contract/test_controller_on_*.py: one bed for the tests of a module, each with an actor of its own. No kubelet runs there, so
 pods become what a test says by writing their status as a kubelet does; everything else is real. The controller goes through the proxy of
-tests/support/kube/, which judges every request at the end of the bed.
+tests/support/kube/, which judges every request at the end of the bed. Long because it lends all hands.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 from tests.support.actors import actor
 from tests.support.controller_process import ControllerProcess, rabbitmq, running
 from tests.support.kube.api import JSON_PATCH, MERGE, path_of
-from tests.support.kube.cluster import Cluster
+from tests.support.kube.cluster import CONTROLLER, SYSTEM, Cluster
 from tests.support.kube.proxy import ApiProxy
+from tests.support.kube.quiet import prove_quiet
 from tests.support.kube.watched import watched
 from tests.support.rabbitmq import Broker
 from tests.support.wait import until
@@ -38,6 +39,8 @@ class Bed:
         proxy: ApiProxy | None = None,
     ) -> None:
         self._proxy = proxy
+        self.forgotten: set[str] = set()
+        """Actors whose trouble stands nowhere in the cluster, so that a restarted controller cannot know of it."""
         self.cluster = cluster
         self.api = cluster.api
         self.namespace = namespace
@@ -180,6 +183,25 @@ class Bed:
         path = f"{path_of('deployments', self.namespace, name)}/scale"
         self.api.ask("PATCH", path, {"spec": {"replicas": replicas}}, MERGE)
 
+    def somebody_scales(self, name: str) -> JSON:
+        """A ScaledObject that is not ours."""
+        spec = {"scaleTargetRef": {"name": "theirs"}, "triggers": [{"type": "cron", "metadata": {}}]}
+        body = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": name}, "spec": spec}
+        return self.api.create("scaledobjects", self.namespace, body)
+
+    def hold(self, *pods: JSON) -> None:
+        """Pods that are deleted stay until `release`: what a kubelet's grace looks like from here."""
+        for pod in pods:
+            self._finalizers(pod, ["test/hold"])
+
+    def release(self, *pods: JSON) -> None:
+        """Nobody holds them any more."""
+        for pod in pods:
+            self._finalizers(pod, None)
+
+    def _finalizers(self, pod: JSON, names: list[str] | None) -> None:
+        self.api.patch("pods", self.namespace, pod["metadata"]["name"], {"metadata": {"finalizers": names}})
+
     def keda_says(self, name: str, ready: str = "True", message: str = "", within_s: float = WITHIN_S) -> None:
         """KEDA's word about the ScaledObject, once there is one."""
         until(lambda: self.child("scaledobjects", name), within_s, 0.1, what=f"ScaledObject {name}")
@@ -267,20 +289,37 @@ def conditions(is_ready: bool) -> list[JSON]:
     return [{"type": kind, "status": str(value), "lastTransitionTime": stamp()} for kind, value in kinds.items()]
 
 
+def permit(cluster: Cluster, namespace: str, rules: tuple[JSON, ...]) -> None:
+    """Give the controller more than the shipped manifests do, as an overlay does."""
+    if rules:
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "more"}
+        subject = {"kind": "ServiceAccount", "name": CONTROLLER, "namespace": SYSTEM}
+        cluster.api.create("roles", namespace, {"metadata": {"name": "more"}, "rules": list(rules)})
+        binding = {"metadata": {"name": "more"}, "roleRef": role, "subjects": [subject]}
+        cluster.api.create("rolebindings", namespace, binding)
+
+
 @contextlib.contextmanager
 def bed(
     cluster: Cluster,
     broker: Broker,
     transports: Callable[[Broker, str], JSON] | None = None,
     environ: dict[str, str] | None = None,
+    permissions: tuple[JSON, ...] = (),
     **config: Any,
 ) -> Iterator[Bed]:
-    """A bed with its controller running; `transports` makes more of them, `config` is the rest of the operator's configuration."""
-    with cluster.namespace() as namespace, broker.vhost() as vhost, watched(cluster) as proxy:
+    """A bed with its controller running; `transports` makes more of them, `permissions` rules of an overlay,
+    `config` is the rest of the operator's configuration. At its end
+    every request is judged, and the controller and a successor have to be quiet.
+    """
+    with cluster.namespace() as namespace, broker.vhost() as vhost, watched(cluster, *permissions) as proxy:
+        permit(cluster, namespace, permissions)
         every = {"rabbitmq": rabbitmq(broker, vhost), **(transports(broker, vhost) if transports else {})}
         document = {"transports": every, "sidecar": {"image": "asya-sidecar:test"}, **config}
         with running(proxy, (namespace,), document, environ) as controller:
-            yield Bed(cluster, namespace, broker, vhost, controller, proxy)
+            home = Bed(cluster, namespace, broker, vhost, controller, proxy)
+            yield home
             if controller.process is not None and controller.process.poll() is None:
                 panics = controller.metric("controller_runtime_reconcile_panics_total")
                 assert panics == 0, controller.log()[-3000:]
+            prove_quiet(controller, proxy, cluster.api, namespace, frozenset(home.forgotten))

@@ -149,8 +149,8 @@ class Cluster:
             self.remove_namespace(name)
 
     def remove_namespace(self, name: str) -> None:
-        """Begin to remove it; its controller is gone, so nobody else takes the finalizers off."""
-        for kind in ("asyncactors", "scaledobjects"):
+        """Begin to remove it. Its controller is gone, and a test that held an object may have failed: nobody else takes finalizers off."""
+        for kind in ("asyncactors", "scaledobjects", "deployments", "pods"):
             listed = self.api.find(kind, name)  # None where KEDA's kinds are absent
             for found in listed["items"] if listed else []:
                 if found["metadata"].get("finalizers"):

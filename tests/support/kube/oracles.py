@@ -1,7 +1,7 @@
 """What must never be seen in a controller's requests, whatever the test was about (contract: controller 7, 13; crd 5).
 
-Pure: from a record to sentences about what is wrong with it. The fixture in tests/support/kube/fixtures.py asks after every test, so
-that no test can forget it.
+Pure: from a record to sentences about what is wrong with it. tests/support/kube/watched.py asks at the end of every way to the API
+server, so that no test can forget it.
 """
 
 from __future__ import annotations
@@ -160,16 +160,18 @@ def images(template: Mapping[str, Any]) -> dict[str, str]:
     return {entry["name"]: entry["image"] for entry in containers if entry["name"] != "asya-sidecar"}
 
 
-def permitted(request: Request, rules: Sequence[JSON]) -> bool:
-    """Whether a rule allows it; discovery is open to everybody. An apply that creates needs the right to create as well."""
+def used(request: Request) -> set[tuple[str, str, str]]:
+    """The permissions it takes, as (group, resource, verb): an apply that creates takes two, discovery none."""
     if not request.resource:
-        return True
+        return set()
     resource = f"{request.resource}/{request.sub}" if request.sub else request.resource
     verbs = {request.verb} | ({"create"} if request.applies and request.effect == "create" else set())
-    allowed = {
-        verb
-        for rule in rules
-        if request.group in rule["apiGroups"] and resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    return verbs <= allowed
+    return {(request.group, resource, verb) for verb in verbs}
+
+
+def permitted(request: Request, rules: Sequence[JSON]) -> bool:
+    """Whether the rules allow it."""
+    return all(
+        any(group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"] for rule in rules)
+        for group, resource, verb in used(request)
+    )

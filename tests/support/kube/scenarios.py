@@ -1,4 +1,4 @@
-"""What happens to an actor, as scenarios for `play`: each waits for its own end, whatever goes wrong in between."""
+"""What happens to an actor, as scenarios for `disturbed`: each waits for its own end, whatever goes wrong in between."""
 
 from tests.support.kube.api import JSON_PATCH
 from tests.support.kube.stage import Stage

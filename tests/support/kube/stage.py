@@ -19,7 +19,7 @@ from tests.support.controller_process import ControllerProcess, rabbitmq
 from tests.support.kube.api import JSON
 from tests.support.kube.cluster import Cluster
 from tests.support.kube.proxy import ApiProxy
-from tests.support.kube.record import substance
+from tests.support.kube.record import differences, substance
 from tests.support.kube.watched import watched
 from tests.support.rabbitmq import Broker
 from tests.support.wait import until
@@ -175,13 +175,36 @@ def stage(cluster: Cluster, broker: Broker, *, start: bool = True) -> Iterator[S
 Scenario = Callable[[Stage], None]
 
 
-def play(
-    cluster: Cluster, broker: Broker, scenario: Scenario, disturb: Callable[[Stage], object] | None = None
+_UNDISTURBED: dict[tuple[int, Scenario], Outcome] = {}
+"""Of a cluster and a scenario."""
+
+
+def undisturbed(cluster: Cluster, broker: Broker, scenario: Scenario) -> Outcome:
+    """How the scenario ends by itself; played once for all tests of a cluster."""
+    key = (id(cluster), scenario)
+    if key not in _UNDISTURBED:
+        _UNDISTURBED[key] = _play(cluster, broker, scenario, lambda _: None)
+    return _UNDISTURBED[key]
+
+
+def disturbed(
+    cluster: Cluster, broker: Broker, scenario: Scenario, trouble: Callable[[Stage], object], what: str = ""
 ) -> Outcome:
-    """The outcome of a scenario; `disturb` arranges for trouble before the controller starts."""
+    """The outcome of a scenario when `trouble`, which is arranged before the controller starts, has been survived.
+
+    Raises:
+        AssertionError: it ended differently, or something was created, changed or deleted more or less often than without trouble.
+    """
+    expected = undisturbed(cluster, broker, scenario)
+    found = _play(cluster, broker, scenario, trouble)
+    assert "\n".join(differences(expected.state, found.state)) == "", what
+    assert found.effects == expected.effects, what
+    return found
+
+
+def _play(cluster: Cluster, broker: Broker, scenario: Scenario, disturb: Callable[[Stage], object]) -> Outcome:
     with stage(cluster, broker, start=False) as found:
-        if disturb is not None:
-            disturb(found)
+        disturb(found)
         found.controller.launch()
         scenario(found)
         found.settle()

@@ -25,8 +25,8 @@ def shipped_rules() -> tuple[JSON, ...]:
 
 
 @contextlib.contextmanager
-def watched(cluster: Cluster) -> Iterator[ApiProxy]:
-    """A proxy with the controller's rights.
+def watched(cluster: Cluster, *more: JSON) -> Iterator[ApiProxy]:
+    """A proxy with the controller's rights; `more` are rules that a test has given it.
 
     Raises:
         AssertionError: at the end, when the controller did what no controller may.
@@ -36,5 +36,5 @@ def watched(cluster: Cluster) -> Iterator[ApiProxy]:
         yield proxy
     finally:
         proxy.close()
-    wrong = violations(proxy.record, shipped_rules())
+    wrong = violations(proxy.record, (*shipped_rules(), *more))
     assert not wrong, "\n".join([f"{len(wrong)} requests that no controller may make:", *wrong[:MOST_SHOWN]])

@@ -53,15 +53,18 @@ def test_a_classic_queue_works_and_is_warned_about_once() -> None:
 
 
 def test_a_queue_that_ends_every_connection_is_named_once_and_asked_again_with_growing_pauses() -> None:
-    """RabbitMQ answers so (541) for a quorum queue that has no process any more; the pauses are P7's of the contract."""
+    """RabbitMQ answers so (541) for a quorum queue that has lost its process; the pauses are P7's of the contract.
+
+    Played by a proxy: RabbitMQ 3.10.8 gets there when a queue whose dead-letter worker is just starting is deleted, which ends the
+    supervisor of all these workers and, it seems, of the queues.
+    """
     with rabbitmq_mesh() as own, amqp_proxy(own) as proxy:
         own.runtime()
         proxy.ends_consumers = True
         sidecar = own.sidecar(ASYA_RABBITMQ_PORT=str(proxy.port))
-        until(lambda: len(proxy.ended_at) >= 12, 60, what="asked again and again")
-        assert proxy.ended_at[11] - proxy.ended_at[0] > 0.5, (
-            "12 pauses of 50 ms and more, half of the longest on average"
-        )
+        until(lambda: len(proxy.ended_at) >= 16, 60, what="asked again and again")
+        # Ten pauses of half a second on average; without them this takes ten times what a connection takes.
+        assert proxy.ended_at[15] - proxy.ended_at[5] > 2
         assert sidecar.reasons == ["consumer_cancelled"]
         assert "asya-ns-a: 541 INTERNAL_ERROR" in told(sidecar, "consumer_cancelled")
         assert sidecar.metric("consuming") == 0
@@ -145,6 +148,9 @@ def test_a_message_of_128_mib_goes_to_the_sump_and_memory_stays_bounded() -> Non
         own.send(envelope())
         assert own.arrived_one("b", "e-1")
         assert sidecar.metric("messages_failed_total", reason="parse_error") == 1
+        assert [(line["level"], line["reason"]) for line in sidecar.done() if line["envelope_id"] == "huge"] == [
+            ("ERROR", "ParseError")
+        ]
         assert peak_mib(sidecar) < 128 + 64 + 64, "the body in hand, an answer, and 64 MiB"
 
 

@@ -14,6 +14,7 @@ import urllib3
 from asya_controller.act.api_errors import ApiError, NoAnswer, error_of
 from asya_controller.act.connection import Connection
 from asya_controller.act.kinds import Kind
+from asya_controller.act.wire import Answer
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
@@ -149,8 +150,7 @@ class Api:
             "timeoutSeconds": str(round(lasting_s)),
         }  # fmt: skip
         accept = METADATA_ONLY.format("") if metadata_only else "application/json"
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=silence_s)
-        answer = self._request("GET", kind.path(namespace), query, accept=accept, timeout=timeout, stream=True)
+        answer = self._request("GET", kind.path(namespace), query, accept=accept, silence_s=silence_s)
         answered()
         try:
             for line in lines(answer):
@@ -166,14 +166,12 @@ class Api:
                     headers = {"retry-after": str(wait)} if wait else {}
                     raise error_of(int(status.get("code") or 500), str(status.get("message") or ""), headers)
                 yield event["type"], event["object"]
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise NoAnswer(f"the watch of {kind.plural} broke: {error}") from error
         except msgspec.DecodeError as error:
             raise NoAnswer(f"the watch of {kind.plural} broke in the middle of a line: {error}") from error
+        except (OSError, ValueError) as error:
+            raise NoAnswer(f"the watch of {kind.plural} broke: {error}") from error
         finally:
-            # Not given back to the pool: the server would go on sending on it.
-            answer.close()
-            answer.release_conn()
+            answer.close()  # not kept for others: the server would go on sending on it
 
     # writing
 
@@ -249,13 +247,18 @@ class Api:
         content: str = "application/json",
         accept: str = "application/json",
     ) -> Json:
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S)
-        answer = self._request(method, path, query, body, content=content, accept=accept, timeout=timeout)
+        text = self._whole(method, path, self._request(method, path, query, body, content=content, accept=accept))
         try:
-            found: Json = decode(answer.data)
+            found: Json = decode(text)
         except msgspec.DecodeError as error:
             raise NoAnswer(f"{method} {path}: the answer is no JSON: {error}") from error
         return found
+
+    def _whole(self, method: str, path: str, answer: Answer) -> bytes:
+        try:
+            return answer.read()
+        except OSError as error:
+            raise NoAnswer(f"{method} {path}: {error}") from error
 
     def _request(
         self,
@@ -266,45 +269,35 @@ class Api:
         *,
         content: str = "application/json",
         accept: str,
-        timeout: urllib3.Timeout,
-        stream: bool = False,
-    ) -> urllib3.BaseHTTPResponse:
+        silence_s: float = ANSWER_TIMEOUT_S,
+    ) -> Answer:
         given = {key: value for key, value in (query or {}).items() if value}
         target = f"{self._connection.prefix}{path}{'?' + urlencode(given) if given else ''}"
         headers = {**self._connection.headers(), "Accept": accept, **({"Content-Type": content} if body else {})}
+        data = encode(body) if body is not None else None
         try:
-            answer = self._connection.pool.urlopen(
-                method,
-                target,
-                headers=headers,
-                body=encode(body) if body is not None else None,
-                timeout=timeout,
-                preload_content=not stream,
-                retries=False,
-                redirect=False,
-            )
+            answer = self._connection.wire.ask(method, target, headers, data, CONNECT_TIMEOUT_S, silence_s)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._observe("<error>", method)
             raise NoAnswer(f"{method} {path}: {error}") from error
         self._observe(str(answer.status), method)
         if answer.status >= 300:
-            raise error_of(answer.status, sentence(answer), dict(answer.headers))
+            raise error_of(answer.status, sentence(self._whole(method, path, answer)), answer.headers)
         return answer
 
 
-def lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def lines(answer: Answer) -> Iterator[bytes]:
     """The lines of a stream as they come; half a line at the end is dropped, as its object comes again."""
     rest = b""
-    for chunk in answer.stream(1 << 16, decode_content=True):
-        *whole, rest = (rest + chunk).split(b"\n")
+    for piece in answer.pieces():
+        *whole, rest = (rest + piece).split(b"\n")
         yield from (line for line in whole if line)
 
 
-def sentence(answer: urllib3.BaseHTTPResponse) -> str:
+def sentence(text: bytes) -> str:
     """What the server says about a refusal: the `message` of its Status, else the beginning of its text."""
-    text = answer.data
     try:
         found = decode(text)
         return str(found["message"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        return text[:512].decode(errors="replace").strip() or str(answer.reason or "")
+        return text[:512].decode(errors="replace").strip()

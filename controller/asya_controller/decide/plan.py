@@ -12,7 +12,7 @@ from typing import Any, Literal
 from asya_controller.decide.conditions import Verdict
 from asya_controller.decide.counts import counts_of, scaling_enabled
 from asya_controller.decide.desired import APPLIED_HASH, Desired
-from asya_controller.decide.normal import contains, normal
+from asya_controller.decide.normal import contains, evident, normal
 from asya_controller.decide.pods import time_of
 from asya_controller.decide.workload import number
 from asya_controller.decide.world import Json, Refusal, World
@@ -125,7 +125,7 @@ def difference(live: Json, wanted: Json) -> str | None:
     """Why `live` is not as wanted; None when an apply would change nothing."""
     if annotation(live) != annotation(wanted):
         return "changed"
-    return None if contains(normal(live), normal(wanted)) else "drifted"
+    return None if evident(live, wanted) or contains(normal(live), normal(wanted)) else "drifted"
 
 
 def unsure(wanted: Json, world: World) -> str | None:

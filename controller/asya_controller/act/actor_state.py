@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from asya_controller.decide.world import Memory, QueueFacts, Refusal
+from asya_controller.act.kinds import Kind
+from asya_controller.decide.check import Violation
+from asya_controller.decide.world import Memory, Refusal
+
+Place = tuple[str, str, bool]
+"""Transport and name of an actor's queue, and whether it may only be looked at."""
 
 
 @dataclass(slots=True)
@@ -27,6 +32,16 @@ class Looked:
 
     at: float
     events: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass went by: this version of the actor, the workload's kind, where its queue is, and the facts about everything else."""
+
+    version: int
+    kind: Kind
+    place: Place | None
+    facts: tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -49,10 +64,13 @@ class ActorState:
     """Last write of the status."""
     asked: str = ""
     """The newest request to reconcile that a pass has carried out."""
-    signature: tuple[Any, ...] = ()
+    seen: Seen | None = None
     """What the last pass saw; the same again needs no pass before `look_at`."""
     look_at: float = 0.0
-    queue: QueueFacts | None = None
+    checked: tuple[Any, Violation | None] | None = None
+    """What is wrong with the spec of a generation."""
+    rendered: tuple[tuple[Any, ...], bytes] | None = None
+    """The desired objects as JSON, and what they were made from: generation, labels, the queue's address."""
     dealt_with: set[tuple[str, str]] = field(default_factory=set)
     """Former queues, (transport, queue), that are gone or kept for good."""
     removals: dict[tuple[str, str], str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ asks the API server nothing but Events about a pod that says nothing itself.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from asya_controller.act.actor_state import ActorState
@@ -31,9 +32,9 @@ from asya_schemas.actor import effective
 class Children:
     """The objects of one actor as the stores have them now."""
 
-    def __init__(self, view: View, actor: Name, spec: Mapping[str, Any]) -> None:
+    def __init__(self, view: View, actor: Name, kind: Kind) -> None:
+        """`kind` of workload is what the spec asks for."""
         namespace, name = actor
-        kind = STATEFUL_SET if lenient(effective.kind, spec, "Deployment") == STATEFUL_SET.name else DEPLOYMENT
         other = next(item for item in WORKLOADS if item is not kind)
         self.wanted_kind, self.other_kind = kind, other
         self.wanted = view.get(kind, actor)
@@ -103,6 +104,12 @@ def essence(kept: Kept) -> dict[str, Any]:
     return found
 
 
+def wanted_kind(spec: object) -> Kind:
+    """The kind of workload that a spec asks for, which nobody may have checked."""
+    asked = lenient(effective.kind, spec, "Deployment") if isinstance(spec, Mapping) else ""
+    return STATEFUL_SET if asked == STATEFUL_SET.name else DEPLOYMENT
+
+
 def pods(view: View, actor: Name, workload: Kept | None) -> list[Kept]:
     """The pods of a workload, its own or its ReplicaSets'."""
     if workload is None:
@@ -124,12 +131,11 @@ def world_of(
     awaiting: str = "",
 ) -> World:
     """The World of a pass."""
-    return World(
+    found = World(
         actor=actor,
         config=config,
         workload=read(children.workload),
         pods=tuple(pod.read() for pod in children.pods),
-        events=tuple(event for looked in state.looked.values() for event in looked.events),
         scaled_object=read(children.scaled_object),
         hpa=read(children.hpa),
         trigger_authentication=read(children.authentication),
@@ -137,13 +143,23 @@ def world_of(
         service_account=read(children.service_account),
         keda=keda,
         queue=queue,
-        refusals=tuple(held.refusal for held in state.held.values()),
-        queues_dealt_with=tuple(state.dealt_with),
         fields={kind.name: kept.fields for kind, kept in children.kept()},
-        left=dict(state.left),
-        due=frozenset(kind for kind, until in state.sure_until.items() if until <= now_s),
         pass_finished=pass_finished,
         awaiting=awaiting,
+        checked=state.checked and state.checked[1:],
+    )
+    return remembered(found, state, now_s)
+
+
+def remembered(world: World, state: ActorState, now_s: float) -> World:
+    """The World with what is remembered as it is now."""
+    return replace(
+        world,
+        events=tuple(event for looked in state.looked.values() for event in looked.events),
+        refusals=tuple(held.refusal for held in state.held.values()),
+        queues_dealt_with=tuple(state.dealt_with),
+        left=dict(state.left),
+        due=frozenset(kind for kind, until in state.sure_until.items() if until <= now_s),
         memory=state.memory,
     )
 

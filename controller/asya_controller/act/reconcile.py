@@ -1,7 +1,7 @@
 """One pass: look at everything about one actor, decide, do it, say how it is (contract: controller, One pass).
 
 Called by workers with a key, never twice at once for the same one. Everything between gather and execute is pure; this module only has the
-order. May be interrupted after any write: the next pass finds what is there.
+order. May be interrupted after any write: the next pass finds what is there. A little long, so that the whole order stands in one place.
 """
 
 import random
@@ -12,15 +12,15 @@ from typing import Any
 
 import structlog
 
-from asya_controller.act import finalizer, hearsay
-from asya_controller.act.actor_state import ActorState
+from asya_controller.act import finalizer, hearsay, rendering
+from asya_controller.act.actor_state import ActorState, Place, Seen
 from asya_controller.act.api import Api
 from asya_controller.act.api_errors import ApiError, Busy, Conflict, NotFound
 from asya_controller.act.brokers import Brokers
 from asya_controller.act.deletion import Deletion
 from asya_controller.act.events import EventSender
 from asya_controller.act.execute import Executor
-from asya_controller.act.gather import Children, overtaken, world_of
+from asya_controller.act.gather import Children, overtaken, remembered, wanted_kind, world_of
 from asya_controller.act.metrics import Metrics
 from asya_controller.act.queue_removal import QueueRemoval
 from asya_controller.act.report import Reporter
@@ -29,11 +29,9 @@ from asya_controller.act.status_writer import StatusWriter
 from asya_controller.act.steps import SURE_FOR_S, End, Steps, now
 from asya_controller.act.store import Kept, Name
 from asya_controller.act.view import View
-from asya_controller.decide.check import check
 from asya_controller.decide.conditions import transport_ready
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.deletion import annotations
-from asya_controller.decide.desired import desired_objects
 from asya_controller.decide.events import work_events
 from asya_controller.decide.judgement import judge
 from asya_controller.decide.memory import remember
@@ -114,18 +112,20 @@ class Reconciler:
     # --- the order ----------------------------------------------------------------------------------------------------
 
     def _pass(self, name: Name, kept: Kept, state: ActorState) -> End:
+        nothing = self._nothing_new(name, kept, state)
+        if nothing is not None:
+            return nothing
         actor = kept.read()
-        spec: Any = actor.get("spec")
-        children = Children(self._view, name, spec if isinstance(spec, Mapping) else {})
+        kind = wanted_kind(actor.get("spec"))
+        children = Children(self._view, name, kind)
+        violation = rendering.violation(actor, self._config, state)
         if actor["metadata"].get("deletionTimestamp"):
             return self._delete(name, actor, children, state)
         suspended = annotations(actor).get(SUSPEND_ANNOTATION) == "true"
-        violation = check(actor, self._config)
-        queue = None if violation else self._queue(name, actor, read_only=suspended)
-        now_s, look_again, keda = time.monotonic(), self._asked_anew(name, actor, state), self.keda
-        signature = (kept.version, children.signature(), queue, keda)
-        if signature == state.signature and now_s < state.look_at and not look_again:
-            return End(min(state.look_at - now_s, random.uniform(*RESYNC_S)))
+        place = None if violation else self._place(name, actor, read_only=suspended)
+        queue = self._queue(name, place)
+        now_s, keda, script = time.monotonic(), self.keda, self.scripts.there(name[0])
+        self._asked_anew(name, actor, state)
         if not suspended and not finalizer.present(actor):
             self._creating(actor, children, state)
             if not finalizer.add(self._api, self._view, actor):
@@ -136,7 +136,6 @@ class Reconciler:
             self._creating(actor, children, state)
             return End()  # the desk wakes the actor when somebody has looked
         end = End()
-        state.queue = queue
         world = self._world(actor, children, state, queue)
         if violation:
             state.held.clear()
@@ -144,16 +143,31 @@ class Reconciler:
             waiting = self._heirs(world, state)
             if waiting is not None:
                 return waiting
-            self._work(name, world, state, end)
-            planned, children = children, Children(self._view, name, actor["spec"])
-            end.overtaken = overtaken(planned, children, end.left)
-            world = self._world(actor, children, state, queue)
+            if self._work(name, world, state, end):
+                planned, children = children, Children(self._view, name, kind)
+                end.overtaken = overtaken(planned, children, end.left)
+                world = self._world(actor, children, state, queue)
             self._former_queues(name, world, state)
         end.sooner(hearsay.ask(self._api, world, children, state, now(), now_s))
-        world = replace(self._world(actor, children, state, queue), pass_finished=not end.unfinished)
+        world = replace(remembered(world, state, now_s), pass_finished=not end.unfinished)
         self._reporter.report(name, world, violation, state, end)
-        self._remember(name, kept, (children.signature(), queue, keda), world, state, end)
+        told = replace(queue, created=False) if queue is not None else None
+        seen = Seen(kept.version, kind, place, (children.signature(), told, keda, script))
+        self._remember(name, kept, seen, world, state, end)
         return end
+
+    def _nothing_new(self, name: Name, kept: Kept, state: ActorState) -> End | None:
+        """The end of a pass that would see what the last one has seen, before its time; None when there is something to look at. Reads
+        nothing of the actor: a resync of many idle ones has to cost next to nothing.
+        """
+        seen, now_s = state.seen, time.monotonic()
+        if seen is None or seen.version != kept.version or now_s >= state.look_at:
+            return None
+        children = Children(self._view, name, seen.kind)
+        queue = self._queue(name, seen.place)
+        if (children.signature(), queue, self.keda, self.scripts.there(name[0])) != seen.facts:
+            return None
+        return End(min(state.look_at - now_s, random.uniform(*RESYNC_S)))
 
     def _delete(self, name: Name, actor: dict[str, Any], children: Children, state: ActorState) -> End:
         """Instead of a pass: one that is going gets no finalizer and no children."""
@@ -175,22 +189,29 @@ class Reconciler:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _queue(self, name: Name, actor: Mapping[str, Any], *, read_only: bool) -> QueueFacts | None:
-        """The facts about the queue, None when nobody has looked yet."""
-        if self._brokers is None:
-            return QueueFacts("NotManaged")
+    def _place(self, name: Name, actor: Mapping[str, Any], *, read_only: bool) -> Place:
+        """Where the actor's queue is."""
         transport = str(actor["spec"]["transport"])
         template = self._config.transports[transport].config.queue_name_template
-        return self._brokers.facts(name, transport, queue_name(template, *name), read_only=read_only)
+        return transport, queue_name(template, *name), read_only
 
-    def _asked_anew(self, name: Name, actor: Mapping[str, Any], state: ActorState) -> bool:
-        """Whether somebody asked for a full pass; then nothing that was held back or skipped is so any more."""
+    def _queue(self, name: Name, place: Place | None) -> QueueFacts | None:
+        """The facts about the queue, None when nobody has looked yet, or when the spec does not say where it is."""
+        if place is None:
+            return None
+        if self._brokers is None:
+            return QueueFacts("NotManaged")
+        transport, queue, read_only = place
+        return self._brokers.facts(name, transport, queue, read_only=read_only)
+
+    def _asked_anew(self, name: Name, actor: Mapping[str, Any], state: ActorState) -> None:
+        """When somebody asked for a full pass, nothing that was held back or skipped is so any more."""
         given = annotations(actor)
         asked = max(
             (str(given[key]) for key in (RECONCILE_ANNOTATION, FLUX_RECONCILE_ANNOTATION) if key in given), default=""
         )
         if asked in ("", state.asked) or asked == (actor.get("status") or {}).get("lastHandledReconcileAt"):
-            return False
+            return
         state.asked = asked
         state.held.clear()
         state.sure_until = dict.fromkeys(
@@ -198,7 +219,6 @@ class Reconciler:
         )
         if self._brokers is not None:
             self._brokers.refresh(name)
-        return True
 
     def _creating(self, actor: Mapping[str, Any], children: Children, state: ActorState) -> None:
         """The status of the first pass, while it is under way."""
@@ -222,9 +242,9 @@ class Reconciler:
                 self._executor.run(step, str(owner["uid"]), None)
         return End(HEIRS_EVERY_S)
 
-    def _work(self, name: Name, world: World, state: ActorState, end: End) -> None:
-        """Lead the children to what is desired; refusals are remembered, not raised."""
-        desired = desired_objects(world.actor, self._config, world.queue.url if world.queue else None)
+    def _work(self, name: Name, world: World, state: ActorState, end: End) -> bool:
+        """Lead the children to what is desired; whether there was anything to do. Refusals are remembered, not raised."""
+        desired = rendering.desired(world, state)
         known = replace(world, memory=remember(world, now()))
         steps = plan(known, desired, transport_ready(known, None, now()), now())
         done = self._steps.run(steps, conflicts(world), name, world, state, end)
@@ -232,6 +252,7 @@ class Reconciler:
             self._events.tell(world.actor, event)
         if world.queue is not None and world.queue.created and self._brokers is not None:
             self._brokers.told(name)
+        return bool(steps)
 
     def _former_queues(self, name: Name, world: World, state: ActorState) -> None:
         """After the rollout, deal with queues that a change of transport or template has left behind."""
@@ -265,9 +286,7 @@ class Reconciler:
         kept = self._view.actors.get(name)
         return kept.read() if kept is not None else actor
 
-    def _remember(
-        self, name: Name, seen: Kept, facts: tuple[Any, ...], world: World, state: ActorState, end: End
-    ) -> None:
+    def _remember(self, name: Name, before: Kept, seen: Seen, world: World, state: ActorState, end: End) -> None:
         """So that the same facts cause no second look before a time mark. What came while this pass was at work was not looked at: it must
         not be remembered as seen, or the pass that it has asked for would find nothing new.
         """
@@ -276,11 +295,10 @@ class Reconciler:
         for kind in world.fields:
             state.sure_until.setdefault(kind, now_s + random.uniform(*SURE_FOR_S))
         end.sooner(min((until - now_s for until in state.sure_until.values()), default=None))
-        whole = world.workload is None or self.scripts.there(name[0])
         # A former queue's fate is told by a wake-up alone: no fact that is looked at here changes with it.
-        open_ends = end.failed or end.unfinished or end.overtaken or state.removing or not whole
-        known = kept is not None and kept.news == seen.news and not open_ends
-        state.signature = (kept.version, *facts) if kept is not None and known else ()
+        open_ends = end.failed or end.unfinished or end.overtaken or state.removing
+        known = kept is not None and kept.news == before.news and not open_ends
+        state.seen = replace(seen, version=kept.version) if kept is not None and known else None
         state.look_at = now_s + (end.again_s if end.again_s is not None else float("inf"))
         end.sooner(random.uniform(*RESYNC_S))
 

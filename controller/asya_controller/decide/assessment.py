@@ -45,7 +45,7 @@ class Assessment:
 def assess(world: World, now: datetime) -> Assessment:
     """The judgement of every part."""
     world = replace(world, memory=remember(world, now))
-    violation = check(world.actor, world.config)
+    violation = check(world.actor, world.config) if world.checked is None else world.checked[0]
     counts = counts_of(world, now)
     since = short_since(world, counts, now)
     long = long_shortage(world, counts, since, now)

@@ -8,10 +8,13 @@ Must not fetch, interpret or default anything: a fact that was not observed stay
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.ownership import Ownership
+
+if TYPE_CHECKING:
+    from asya_controller.decide.check import Violation
 
 Json = Mapping[str, Any]
 
@@ -104,6 +107,8 @@ class World:
     awaiting: str = ""
     """What a deletion waits for, in words."""
     memory: Memory = Memory()
+    checked: "tuple[Violation | None] | None" = None
+    """What `check` says about the spec, for whoever looks often and knows it already; None: it is asked."""
 
     @property
     def metadata(self) -> Json:

@@ -116,10 +116,10 @@ def work_told(steps: Collection[Step], queue: QueueFacts | None, had_workload: b
 
 
 def namespace_events(actors: Collection[str], end_actors: EndActors) -> tuple[Event, ...]:
-    """`EndActorMissing` for a sink or sump that no AsyncActor of the namespace is; its queues keep what arrives."""
+    """`EndActorMissing` for the sink and the sump that no AsyncActor of the namespace is; their queues keep what arrives."""
     missing = [name for name in (end_actors.sink, end_actors.sump) if name not in actors]
     text = "no AsyncActor of this name is in the namespace: what is sent there waits in its queue"
-    return tuple(Event("Warning", "EndActorMissing", f"{name}: {text}") for name in missing)
+    return (Event("Warning", "EndActorMissing", f"{' and '.join(missing)}: {text}"),) if missing else ()
 
 
 def annotation_events(annotations: Mapping[str, Any]) -> tuple[Event, ...]:

@@ -1,9 +1,9 @@
 # The one front door: names and order. What each does stands in the tool it calls.
 .DEFAULT_GOAL := help
-.PHONY: help setup hello check test mutants faults storm bench bench-peers cluster-api generate clean
+.PHONY: help setup hello check test mutants faults storm bench bench-peers bench-controller cluster-api generate clean
 
 help:      ## say what there is
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 setup:     ## make .venv with everything that uv.lock names
 	@tools/setup
 hello: setup     ## run the hello mesh and print its result
@@ -22,6 +22,8 @@ bench: setup     ## measure, write build/bench.json, print the table
 	@.venv/bin/python -m bench
 bench-peers: setup     ## the same work on Celery, Dramatiq, FastStream and Taskiq; build/bench-peers.json
 	@tools/bench-peers
+bench-controller: setup ## measure the controller on a real API server; build/bench-controller.json
+	@tools/bench-controller
 cluster-api: setup ## a Kubernetes control plane to work with by hand, until Ctrl-C
 	@tools/cluster-binaries control-plane >/dev/null && .venv/bin/python -m tests.support.kube
 generate: setup     ## write every generated file anew

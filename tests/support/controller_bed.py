@@ -229,7 +229,8 @@ class Bed:
 
 def condition(status: JSON, kind: str) -> tuple[str, str]:
     """Status and reason of a condition; two empty texts when it is absent."""
-    found = next((entry for entry in status.get("conditions") or () if entry["type"] == kind), {})
+    empty: JSON = {}
+    found = next((entry for entry in status.get("conditions") or () if entry["type"] == kind), empty)
     return str(found.get("status", "")), str(found.get("reason", ""))
 
 

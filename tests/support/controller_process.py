@@ -16,7 +16,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,9 @@ class ControllerProcess:
         namespaces: tuple[str, ...],
         config: Mapping[str, Any],
         environ: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
     ) -> None:
+        self._command = command or (sys.executable, "-m", "asya_controller")
         self._folder = Path(tempfile.mkdtemp(prefix="asya-controller-"))
         for transport in config["transports"]:
             self.password(transport, PASSWORD)
@@ -102,8 +104,9 @@ class ControllerProcess:
         self._ports = []
         self._log_begins = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as output:
-            command = [sys.executable, "-m", "asya_controller"]
-            self.process = subprocess.Popen(command, env=self._environ, stderr=output, stdout=output, cwd=self._folder)
+            self.process = subprocess.Popen(
+                self._command, env=self._environ, stderr=output, stdout=output, cwd=self._folder
+            )
 
     def start(self) -> None:
         """Start, and wait until its caches are full."""

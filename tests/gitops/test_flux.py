@@ -5,20 +5,19 @@ here, so a thread makes pods ready and speaks for KEDA, when the test lets it.
 """
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from tests.support.console import ROOT
-from tests.support.controller_bed import Bed, bed, ready
+from tests.support.controller_bed import Bed, bed
 from tests.support.git_server import Repository, git_server
-from tests.support.kube.api import MERGE, Refused
+from tests.support.kube.api import MERGE
 from tests.support.kube.cluster import Cluster
 from tests.support.kube.flux import Flux, flux
+from tests.support.kube.hands import hands
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
 
@@ -116,30 +115,6 @@ class Scene:
         self.home.cluster.kubectl("delete", "kustomization,gitrepository", self.name, "-n", "flux-system", "--wait")
 
 
-@contextmanager
-def hands(home: Bed) -> Iterator[None]:
-    """While it lasts every pod becomes ready, and KEDA is content with every ScaledObject."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.2):
-            with suppress(Refused):  # what is being deleted meanwhile
-                for pod in home.api.items("pods", home.namespace):
-                    if pod["status"].get("phase") != "Running":
-                        home.set_status(pod, ready(pod))
-                for item in home.api.items("scaledobjects", home.namespace):
-                    if not item.get("status", {}).get("conditions"):
-                        home.keda_says(item["metadata"]["name"])
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def controllers(cluster: Cluster) -> Iterator[Flux]:
     with flux(cluster) as found:
@@ -177,7 +152,7 @@ def test_a_commit_becomes_healthy_actors_and_nothing_looks_like_drift(scene: Sce
     scene.until(lambda: len(scene.actors()) == len(examples()) + 1, "all actors are there")
     waiting = scene.until(lambda: scene.flux.ready(scene.name), "Flux says something")
     assert waiting["status"] == "Unknown", "no pod is ready yet, so Flux waits"
-    with hands(scene.home):
+    with hands(scene.home.api, scene.name):
         scene.applied(commit)
     assert {item["status"]["status"] for item in scene.actors().values()} <= {"Running", "Napping"}
     assert "odd" in scene.actors()
@@ -185,7 +160,7 @@ def test_a_commit_becomes_healthy_actors_and_nothing_looks_like_drift(scene: Sce
     # What an autoscaler does to a workload is no business of Flux.
     path = f"/apis/apps/v1/namespaces/{scene.name}/deployments/nap/scale"
     scene.home.api.ask("PATCH", path, {"spec": {"replicas": 3}}, MERGE)
-    with hands(scene.home):
+    with hands(scene.home.api, scene.name):
         scene.home.has_pods("nap", 3)
         scene.home.reaches("nap", "Running")
 
@@ -209,7 +184,7 @@ def test_a_broken_actor_is_reported_then_mended_and_one_that_left_the_repository
 ) -> None:
     scene.install(tmp_path / "overlay")
     commit = scene.repository.commit({"actors/a.yaml": document("a"), "actors/b.yaml": document("b")})
-    with hands(scene.home):
+    with hands(scene.home.api, scene.name):
         scene.applied(commit)
 
         scene.repository.commit({"actors/broken.yaml": BROKEN})

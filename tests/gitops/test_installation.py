@@ -1,0 +1,88 @@
+"""docs/installation.md and docs/debugging.md are typed as they stand, on a real API server, as far as that goes without containers.
+
+Git clone to uninstalled: overlay, controller, actors, health, upgrade, removal in the documented order. No kubelet runs here, so pods are
+made ready by the test, the controller is a process beside the API server, and what needs a container (building images, a message through
+`kubectl exec`, logs) is left out: `CONTAINERS` names it. A cluster of its own, because an installation is more than a namespace.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.console import ROOT, Step, check, copy_of_the_repository, steps
+from tests.support.controller_process import ControllerProcess, rabbitmq
+from tests.support.kube.api import Api
+from tests.support.kube.binaries import binaries
+from tests.support.kube.cluster import SYSTEM, Cluster, own_cluster
+from tests.support.kube.control_plane import TOKEN
+from tests.support.kube.hands import hands
+from tests.support.rabbitmq import PASSWORD, USER, shared_node
+
+INSTALLATION = ROOT / "docs" / "installation.md"
+DEBUGGING = ROOT / "docs" / "debugging.md"
+CONTAINERS = ("docker build", "kubectl exec", "kubectl logs")
+
+
+def without_containers(page: Path) -> list[Step]:
+    """The steps that need no container."""
+    return [step for step in steps(page) if not any(word in step.command for word in CONTAINERS)]
+
+
+@pytest.fixture
+def fresh() -> Iterator[Cluster]:
+    """A cluster where nothing of ours is installed but CRD and RBAC."""
+    found = own_cluster()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.mark.timeout(400)
+def test_the_pages_lead_from_a_clone_to_healthy_actors_and_back_to_nothing(fresh: Cluster, tmp_path: Path) -> None:
+    copy = copy_of_the_repository(tmp_path / "copy")
+    broker = shared_node()
+    page = without_containers(INSTALLATION)
+    upgrade = next(number for number, step in enumerate(page) if step.line > heading(INSTALLATION, "## Upgrade"))
+    administrator = Api(fresh.server, fresh.ca, TOKEN)  # the tests' accounts go with the namespace of the system
+    with broker.vhost() as vhost:
+        address = broker.address(vhost)
+        environ = {
+            "KUBECONFIG": str(fresh.kubeconfig),
+            "PATH": str(binaries()["kubectl"].parent),
+            "BROKER_HOST": address.hosts[0],
+            "BROKER_PORT": str(address.port),
+            "BROKER_VHOST": vhost,
+            "BROKER_USER": USER,
+            "BROKER_PASSWORD": PASSWORD,
+            "MANAGEMENT_PORT": broker.management_url.rpartition(":")[2],
+        }
+        config = {"transports": {"rabbitmq": rabbitmq(broker, vhost)}, "sidecar": {"image": "asya-sidecar:0.1.0"}}
+        controller = ControllerProcess(fresh, (), config, {"ASYA_LEADER_ELECT": "true"})
+        try:
+            with hands(administrator, "default", SYSTEM):
+                controller.start()
+                check(INSTALLATION, page[:upgrade], copy, 150, **environ)
+                check(DEBUGGING, without_containers(DEBUGGING), copy, 60, **environ)
+                check(INSTALLATION, page[upgrade:], copy, 150, **environ)
+        finally:
+            controller.close()
+            administrator.close()
+
+
+def heading(page: Path, text: str) -> int:
+    """Number of the line."""
+    return page.read_text().splitlines().index(text) + 1
+
+
+def test_the_overlay_for_trying_out_is_applied_by_the_commands_of_the_page(tmp_path: Path) -> None:
+    """tests/gitops/test_applying.py applies it; here the page's own words are held against it."""
+    blocks = re.findall(r"```sh\n(.*?)```", INSTALLATION.read_text(), re.DOTALL)
+    (commands,) = [block.splitlines() for block in blocks if "overlays/local" in block]
+    copy = copy_of_the_repository(tmp_path / "copy")
+    written, applied = (Step(1, command, ()) for command in commands)
+    assert applied.command == "kubectl apply -k kustomize/overlays/local"
+    built = Step(2, "kubectl kustomize kustomize/overlays/local", ("...", "kind: StatefulSet", "..."))
+    check(INSTALLATION, [written, built], copy, 60, PATH=str(binaries()["kubectl"].parent))

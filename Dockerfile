@@ -9,9 +9,12 @@ RUN python3 -m venv /uv \
  && /uv/bin/pip install --quiet "uv==$(sed -n '/^name = "uv"$/{n;s/^version = "\(.*\)"$/\1/p;}' uv.lock)"
 ENV PATH=/uv/bin:${PATH} UV_NO_CACHE=1
 RUN for group in controller sidecar crew; do \
-      uv export --quiet --frozen --only-group $group --no-emit-project --output-file /$group.txt \
-      && uv pip install --quiet --python "$(command -v python3)" --target /app/$group --requirements /$group.txt || exit; \
+      uv export --quiet --frozen --only-group $group --no-emit-project --prune aiohttp --prune aiohttp-retry --output-file /$group.txt \
+      && uv pip install --quiet --no-deps --python "$(command -v python3)" --target /app/$group --requirements /$group.txt || exit; \
     done
+# Of the Kubernetes package only the way into a cluster is used. Its asynchronous twin (aiohttp is for that one) and the text of its
+# generated models are two thirds of what would be in the image.
+RUN cd /app/controller && rm -r kubernetes/aio && python3 -m compileall -q -b -o 2 kubernetes && find kubernetes -name '*.py' -delete
 COPY README.md LICENSE ./
 COPY schemas schemas
 COPY transport transport
@@ -24,7 +27,7 @@ COPY runtime runtime
 RUN uv build --quiet --wheel --out-dir /dist && python3 -m zipfile -e /dist/*.whl /wheel \
  && cd /wheel && for group in controller sidecar crew; do mkdir -p /app/$group && cp -r asya_$group *.dist-info /app/$group/; done \
  && for group in controller sidecar; do cp -r asya_schemas asya_transport /app/$group/; done \
- && python3 -m compileall -q /app
+ && rm -f /app/*/.lock && python3 -m compileall -q /app
 
 FROM ${BASE} AS controller
 COPY --from=build /app/controller /app

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kube.fixtures import cluster, namespace
+from tests.support.kube.fixtures import cluster, namespace, real
 from tests.support.wait import short_tmp
 
-__all__ = ["cluster", "namespace", "short_folder"]
+__all__ = ["cluster", "namespace", "real", "short_folder"]
 
 
 @pytest.fixture

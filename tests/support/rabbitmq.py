@@ -49,8 +49,8 @@ ADVANCED = """\
 ]}].
 """
 CONFIGURATION = """\
-listeners.tcp.1 = 127.0.0.1:{port}
-management.tcp.ip = 127.0.0.1
+listeners.tcp.1 = {address}:{port}
+management.tcp.ip = {address}
 management.tcp.port = {management_port}
 collect_statistics_interval = 300
 disk_free_limit.absolute = 20MB
@@ -138,11 +138,12 @@ class Broker:
 class Node(Broker):
     """A node of our own. `start`, `kill`, `freeze`, `thaw`, `stop` and `close`."""
 
-    def __init__(self, more: str = "") -> None:
+    def __init__(self, more: str = "", address: str = "127.0.0.1") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="asya-rabbitmq-"))
         self.port, self._management_port = free_port(), free_port()
+        self._address = address
         super().__init__(
-            f"amqp://{USER}:{PASSWORD}@127.0.0.1:{self.port}/", f"http://127.0.0.1:{self._management_port}"
+            f"amqp://{USER}:{PASSWORD}@{address}:{self.port}/", f"http://{address}:{self._management_port}"
         )
         self._environ = self._make_environ(more)
         self._guarded = Guarded(self.folder)
@@ -154,7 +155,9 @@ class Node(Broker):
 
     def _make_environ(self, more: str) -> dict[str, str]:
         folder = self.folder
-        text = CONFIGURATION.format(port=self.port, management_port=self._management_port, more=more)
+        text = CONFIGURATION.format(
+            address=self._address, port=self.port, management_port=self._management_port, more=more
+        )
         (folder / "rabbitmq.conf").write_text(text)
         (folder / "advanced.config").write_text(ADVANCED)
         (folder / "plugins").write_text("[rabbitmq_management].\n")
@@ -196,7 +199,7 @@ class Node(Broker):
     def is_open(self) -> bool:
         """The port for clients takes connections."""
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self._address, self.port)) == 0
 
     def manages(self) -> bool:
         """The management interface answers."""

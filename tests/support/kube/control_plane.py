@@ -1,7 +1,8 @@
 """etcd, kube-apiserver and kube-controller-manager on free ports of this machine, with their data in a temporary folder.
 
 No kubelet and no scheduler: pods stay Pending, and a test that needs another state writes pod status as a kubelet would.
-Started by tests/support/kube/cluster.py; tests that stop the API server have it restarted here.
+Started by tests/support/kube/cluster.py; tests that stop the API server have it restarted here. tests/support/kube/real.py starts one
+that pods reach, at a `Place` of its own, and adds what is missing here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.guarded import Guarded, free_port
@@ -24,13 +26,35 @@ CERTIFICATE, KEY = TLS / "localhost.pem", TLS / "localhost-key.pem"
 TOKEN = "administrator-of-the-test"  # enters a server that listens on loopback and dies with the test
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an API server listens, as whom, and what more it is told."""
+
+    host: str
+    """Name or address in its URL; one of those in the certificate."""
+    address: str
+    port: int
+    ca: Path
+    certificate: Path
+    key: Path
+    services: str
+    """The network of Services. Its first address is the API server's for pods."""
+    flags: tuple[str, ...] = ()
+
+
+def loopback() -> Place:
+    """For clients on this machine alone."""
+    return Place("localhost", "127.0.0.1", free_port(), CERTIFICATE, CERTIFICATE, KEY, "10.0.0.0/24")
+
+
 class ControlPlane:
     """A running control plane. `stop_api_server`, `start_api_server`, `freeze`, `thaw` and `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="asya-kube-"))
         self.kubeconfig = self.folder / "kubeconfig"
-        self._etcd_port, self._peer_port, self._port, self._manager_port = (free_port() for _ in range(4))
+        self.place = place or loopback()
+        self._etcd_port, self._peer_port, self._manager_port = (free_port() for _ in range(3))
         self._guarded = Guarded(self.folder)
         self._programs = binaries()
         (self.folder / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
@@ -45,7 +69,7 @@ class ControlPlane:
     @property
     def server(self) -> str:
         """Its URL."""
-        return f"https://localhost:{self._port}"
+        return f"https://{self.place.host}:{self.place.port}"
 
     def _write_kubeconfig(self) -> None:
         document = {
@@ -54,7 +78,7 @@ class ControlPlane:
             "current-context": "test",
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
             "clusters": [
-                {"name": "test", "cluster": {"server": self.server, "certificate-authority": str(CERTIFICATE)}}
+                {"name": "test", "cluster": {"server": self.server, "certificate-authority": str(self.place.ca)}}
             ],
             "users": [{"name": "admin", "user": {"token": TOKEN}}],
         }
@@ -82,18 +106,19 @@ class ControlPlane:
         self._api_server = self._start(
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={self._port}",
-            f"--tls-cert-file={CERTIFICATE}",
-            f"--tls-private-key-file={KEY}",
+            f"--bind-address={self.place.address}",
+            f"--secure-port={self.place.port}",
+            f"--tls-cert-file={self.place.certificate}",
+            f"--tls-private-key-file={self.place.key}",
             "--cert-dir=certificates",
             f"--service-account-issuer={self.server}",
             f"--service-account-key-file={CERTIFICATE}",
             f"--service-account-signing-key-file={KEY}",
             "--token-auth-file=tokens.csv",
             "--authorization-mode=Node,RBAC",
-            "--service-cluster-ip-range=10.0.0.0/24",
+            f"--service-cluster-ip-range={self.place.services}",
             "--allow-privileged=true",
+            *self.place.flags,
         )
         until(self._is_ready, 60, 0.05, what="the API server is ready")
 
@@ -105,6 +130,7 @@ class ControlPlane:
             f"--authentication-kubeconfig={self.kubeconfig}",
             f"--authorization-kubeconfig={self.kubeconfig}",
             f"--service-account-private-key-file={KEY}",
+            f"--root-ca-file={self.place.ca}",  # what pods get to know the API server by
             "--bind-address=127.0.0.1",
             f"--secure-port={self._manager_port}",
             "--cert-dir=certificates",
@@ -114,10 +140,24 @@ class ControlPlane:
             "--kube-api-burst=400",
         )
 
+    def start_scheduler(self) -> None:
+        """Start it: for who has a node."""
+        self._programs = self._programs | binaries("node")
+        self._start(
+            "kube-scheduler",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--authentication-kubeconfig={self.kubeconfig}",
+            f"--authorization-kubeconfig={self.kubeconfig}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={free_port()}",
+            "--cert-dir=certificates",
+            "--leader-elect=false",
+        )
+
     def _is_ready(self) -> bool:
         assert self._api_server.poll() is None, (self.folder / "kube-apiserver.log").read_text()[-3000:]
         request = urllib.request.Request(f"{self.server}/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
-        context = ssl.create_default_context(cafile=CERTIFICATE)
+        context = ssl.create_default_context(cafile=self.place.ca)
         try:
             with urllib.request.urlopen(request, timeout=5, context=context) as answer:
                 return bool(answer.status == 200)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.kube.cluster import Cluster, any_cluster
+from tests.support.kube.real import RealCluster, real_cluster
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,10 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace of the test's own."""
     with cluster.namespace() as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def real() -> Iterator[RealCluster]:
+    """A cluster with a node and KEDA, for all tests with the marker `node`; waits while another run on this machine has one."""
+    with real_cluster() as found:
+        yield found

@@ -36,8 +36,8 @@ class Actor(Protocol):
     rules: Rules
     """Replaced when the broker turns out to take less."""
 
-    async def decide(self, job: Job) -> Decision:
-        """Check, call, decide."""
+    async def decide(self, job: Job) -> Decision | Callable[[], Decision]:
+        """Check, call, decide; or what makes the decision, when the next call need not wait for it."""
         ...
 
     async def report(self, job: Job, decision: Decision) -> Decision:
@@ -184,6 +184,8 @@ class Consumer:
             decision = await self._decide(job)
             if decision is None:
                 self._gone(job)
+            elif not isinstance(decision, Decision):
+                self._spawn(self._finish(job, decision))
             elif decision.settle is Settle.HOLD:
                 await self._hold(job)
             elif decision.settle is Settle.AGAIN:
@@ -194,8 +196,8 @@ class Consumer:
             else:
                 self._spawn(self._finish(job, decision))
 
-    async def _decide(self, job: Job) -> Decision | None:
-        """The actor's decision; None when the delivery is no longer ours (O21)."""
+    async def _decide(self, job: Job) -> Decision | Callable[[], Decision] | None:
+        """The actor's decision, or what makes it; None when the delivery is no longer ours (O21)."""
         if not self._transport.alive(job.delivery):
             return None
         self._calling_since = now = self._loop.time()
@@ -263,8 +265,10 @@ class Consumer:
 
     # sends, settlement, log
 
-    async def _finish(self, job: Job, decision: Decision) -> None:
+    async def _finish(self, job: Job, decided: Decision | Callable[[], Decision]) -> None:
+        decision = FAULT
         try:
+            decision = decided if isinstance(decided, Decision) else decided()
             settled = await self._send_and_settle(job, decision)
         except Exception:  # noqa: BLE001 - a task boundary: see _decide (P10)
             self._log.exception("fault while settling a delivery", **job.names())

@@ -6,7 +6,10 @@ task is stopped. Must not send and must not settle.
 
 import random
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import Final
 
 from asya_schemas.envelope import Envelope
 from asya_sidecar.act.account import Account
@@ -15,8 +18,12 @@ from asya_sidecar.act.gateway import Gateway
 from asya_sidecar.act.job import Job
 from asya_sidecar.decide import ends, outcome
 from asya_sidecar.decide.admit import Call, admit, read
+from asya_sidecar.decide.answer import Nothing, Raised, Refused, Reply, Streamed, Whole
 from asya_sidecar.decide.decision import Decision, Rules
 from asya_sidecar.decide.window import Window
+
+ANSWERED: Final = (Whole, Streamed, Nothing, Raised, Refused)
+"""After these the runtime is as it was before the call."""
 
 
 class OrdinaryActor:
@@ -29,8 +36,8 @@ class OrdinaryActor:
         self._account = account
         self._gateway = gateway
 
-    async def decide(self, job: Job) -> Decision:
-        """What becomes of this delivery."""
+    async def decide(self, job: Job) -> Decision | Callable[[], Decision]:
+        """What becomes of this delivery; after an answer to the end of the call, what says so: the runtime is free for the next one."""
         rules = self.rules
         now = datetime.now(UTC)
         envelope = read(rules, job.delivery.body, job.delivery.message_id, now)
@@ -48,8 +55,13 @@ class OrdinaryActor:
                 return ends.canceled(rules, call.envelope, now)
             gateway.progress(envelope, "processing", attempt=call.attempt)
         reply = await self._caller.call(job, call.body, call.limit_s, self._partials(call))
-        stopped = gateway is not None and gateway.known_stopped(envelope)
-        return outcome.decide(rules, call, reply, datetime.now(UTC), random.uniform(0.75, 1.25), stopped)
+        if isinstance(reply, ANSWERED):
+            return partial(self._conclude, call, reply)
+        return self._conclude(call, reply)
+
+    def _conclude(self, call: Call, reply: Reply) -> Decision:
+        stopped = self._gateway is not None and self._gateway.known_stopped(call.envelope)
+        return outcome.decide(self.rules, call, reply, datetime.now(UTC), random.uniform(0.75, 1.25), stopped)
 
     async def report(self, job: Job, decision: Decision) -> Decision:  # noqa: ARG002 - the end actors' part of the port
         """Nothing must be reported before the settlement."""

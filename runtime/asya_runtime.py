@@ -313,7 +313,7 @@ def too_deep(text: bytes, limit: int) -> bool:
 
 
 def has_lone_surrogate(text: str) -> bool:
-    if not HALF_OF_A_PAIR.search(text):
+    if "\\" not in text or not HALF_OF_A_PAIR.search(text):
         return False
     return any(match.group(1) for match in ESCAPES.finditer(text))
 

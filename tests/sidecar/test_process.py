@@ -17,6 +17,7 @@ from asya_transport.admin import Stored
 from asya_transport.memory import MemoryBroker
 from tests.support.decisions import BASE, body
 from tests.support.scripted_runtime import ScriptedRuntime, answer
+from tests.support.wait import until
 
 FRAMES = answer(b'{"frames":[{"payload":1,"route":{"prev":["a"],"curr":"b","next":[]}}]}')
 
@@ -89,6 +90,9 @@ def blocking(opened: InLoop) -> Callable[[bytes], None]:
         waiting.append(peer)
 
     def go(answer_now: bytes) -> None:
+        until(
+            lambda: waiting, what="the call that is to be answered"
+        )  # the loop stands still, the runtime's thread does not
         opened.runtime.script = lambda _, peer: peer.sendall(FRAMES)
         for peer in waiting:
             peer.sendall(answer_now)

@@ -31,8 +31,9 @@ from asya_transport.sqlite.store import Store, Uncertain
 from asya_transport.sqlite.trouble import is_full, sentence
 from asya_transport.sqlite.work import Abandon, Flush, Report, Send, Settle, Work
 
-WATCH_S: Final = 5.0
-"""A sleeper looks up so often: is the file still ours, is there a lease that will end? Below the lease, so no end is missed."""
+WATCH_S: Final = 6.0
+"""A sleeper looks up so often: is the file still ours, is there a lease that will end? Below the lease, so no end is missed; at whole
+multiples of the clock, where the process looks at other things, too, so that it wakes once for all."""
 GATHER_S: Final = 0.005
 """While more is coming, transactions begin at least so far apart."""
 GATHER_FROM: Final = 16
@@ -230,7 +231,7 @@ class Worker:
         self._tell(Report())
         now = time.monotonic()
         if now >= self._watch_at:
-            self._watch_at = now + WATCH_S
+            self._watch_at = (now // WATCH_S + 1) * WATCH_S
             store.check_place()
             if self.consumer.bell is not None:
                 self.consumer.bell.mend()

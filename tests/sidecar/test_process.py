@@ -90,9 +90,8 @@ def blocking(opened: InLoop) -> Callable[[bytes], None]:
         waiting.append(peer)
 
     def go(answer_now: bytes) -> None:
-        until(
-            lambda: waiting, what="the call that is to be answered"
-        )  # the loop stands still, the runtime's thread does not
+        # The loop stands still meanwhile, the runtime's thread does not.
+        until(lambda: waiting, what="the call that is to be answered")
         opened.runtime.script = lambda _, peer: peer.sendall(FRAMES)
         for peer in waiting:
             peer.sendall(answer_now)

@@ -59,6 +59,7 @@ log.file.level = warning
 log.console = false
 {more}
 """
+STARTS = 3
 SERVER_DEFAULTS = {"consumer_timeout": "1800000", "max_message_size": "134217728"}
 
 
@@ -189,12 +190,22 @@ class Node(Broker):
     def start(self) -> None:
         """Start, and wait until clients can enter."""
         self.launch()
-        until(self._is_up, 90, 0.1, what=f"RabbitMQ is up; see {self.folder}")
+        self._wait_until_up()
 
-    def _is_up(self) -> bool:
-        assert self._server is not None
-        assert self._server.poll() is None, (self.folder / "output").read_text()[-2000:]
-        return self.is_open() and self.manages()
+    def _wait_until_up(self) -> None:
+        """While a node is down, some other program's connection may hold one of its ports for a moment: then it is started again."""
+        starts = 1
+
+        def is_up() -> bool:
+            nonlocal starts
+            assert self._server is not None
+            if self._server.poll() is not None:
+                assert starts < STARTS, (self.folder / "output").read_text()[-2000:]
+                starts += 1
+                self.launch()
+            return self.is_open() and self.manages()
+
+        until(is_up, 180, 0.1, what=f"RabbitMQ is up; see {self.folder}")
 
     def is_open(self) -> bool:
         """The port for clients takes connections."""
@@ -256,7 +267,7 @@ class Node(Broker):
             self.launch()
         else:
             self.thaw()
-        until(self._is_up, 90, 0.1, what=f"RabbitMQ is up; see {self.folder}")
+        self._wait_until_up()
 
     def freeze(self) -> None:
         """Answers nothing any more, and its connections stay."""

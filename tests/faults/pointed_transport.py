@@ -65,6 +65,8 @@ class PointedTransport:
         outside(self._inner.start)
 
     async def close(self) -> None:
+        for found in self.in_hand:
+            self._world.left_unsettled(self._life, found)
         self.die()
 
     def die(self) -> None:

@@ -70,6 +70,8 @@ class World:
         """How often the gateway still does not settle the final report of an id."""
         self.storing_failures: Counter[str] = Counter()
         """How often an end actor still fails to store an id."""
+        self.destroyed: set[str] = set()
+        """Ids that were in a queue when somebody deleted it."""
         self.points: list[Point] = []
         self.faults: list[tuple[Point, Fault]] = []
         self.record = Record()
@@ -156,6 +158,7 @@ class World:
         if self.queue(actor) not in self.broker.queues:
             return []
         gone = self.ids_at(actor)
+        self.destroyed.update(gone)
         outside(self.broker.delete, self.queue(actor))
         return gone
 
@@ -206,9 +209,14 @@ class World:
         for found in self.sidecars[actor].transport.in_hand:
             self.record.interrupted(kind, found)
 
+    def left_unsettled(self, life: Life, found: str) -> None:
+        """A sidecar that was asked to stop ends with this in hand: the broker took no messages for all of its grace period."""
+        if self.sidecars[life.name].stopping:
+            self.record.interrupted("left", found)
+
     def settled(self, life: Life, name: str, found: str, was_ours: bool) -> None:
         """A settlement has reached the broker. What was acknowledged must be somewhere else by now."""
-        if name == "ack" and was_ours and found not in self.ids():
+        if name == "ack" and was_ours and found not in self.ids() | self.destroyed:
             self.record.complaints.append(f"{found} was acknowledged and is nowhere")
         self.point(life, {"ack": "acked", "release": "released"}.get(name, "released_counted"), found)
 

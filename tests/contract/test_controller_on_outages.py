@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.controller_bed import Bed, bed, condition, states
+from tests.support.controller_bed import Bed, bed, condition, leading, states
 from tests.support.controller_process import ControllerProcess, rabbitmq
 from tests.support.kube import faults
-from tests.support.kube.api import MERGE, Refused
+from tests.support.kube.api import MERGE, Refused, path_of
 from tests.support.kube.binaries import binaries
-from tests.support.kube.cluster import SYSTEM, Cluster, own_cluster
+from tests.support.kube.cluster import Cluster, own_cluster
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
 
-LEADING = {"ASYA_LEADER_ELECT": "true"}
 AWAY_S = 60.0
 
 
@@ -126,7 +125,8 @@ def pair(cluster: Cluster, namespace: str) -> Iterator[tuple[ControllerProcess, 
     broker = shared_node()
     with broker.vhost() as vhost:
         config = {"transports": {"rabbitmq": rabbitmq(broker, vhost)}}
-        both = [ControllerProcess(cluster, (namespace,), config, LEADING) for _ in range(2)]
+        environ = leading(cluster, namespace)
+        both = [ControllerProcess(cluster, (namespace,), config, environ) for _ in range(2)]
         try:
             both[0].start()
             until(lambda: leads(both[0]), 30, what="the first one leads")
@@ -135,7 +135,6 @@ def pair(cluster: Cluster, namespace: str) -> Iterator[tuple[ControllerProcess, 
         finally:
             for controller in both:
                 controller.close()
-            cluster.api.delete("leases", SYSTEM, "asya-controller")
 
 
 def test_one_replica_works_and_the_other_takes_over_when_it_ends(
@@ -154,9 +153,11 @@ def test_one_replica_works_and_the_other_takes_over_when_it_ends(
     home.reaches("led-too", "ScalingUp")
 
 
-def test_who_loses_the_lease_ends_at_once(cluster: Cluster, pair: tuple[ControllerProcess, ControllerProcess]) -> None:
+def test_who_loses_the_lease_ends_at_once(
+    cluster: Cluster, namespace: str, pair: tuple[ControllerProcess, ControllerProcess]
+) -> None:
     first, _ = pair
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/asya-controller"
+    path = path_of("leases", namespace, "asya-controller")
     cluster.api.ask("PATCH", path, {"spec": {"holderIdentity": "somebody-else"}}, MERGE)
     assert first.process is not None
     assert first.process.wait(15) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.controller_bed import Bed, bed
 from tests.support.controller_process import TRANSPORT
-from tests.support.kube.cluster import SYSTEM, Cluster
+from tests.support.kube.cluster import Cluster
 from tests.support.kube.oracles import used
 from tests.support.kube.watched import shipped_rules
 from tests.support.rabbitmq import shared_node
@@ -32,7 +32,6 @@ UNSEEN: dict[Permission, str] = {
     ("autoscaling", "horizontalpodautoscalers", "get"): "as for actors",
     ("coordination.k8s.io", "leases", "patch"): "a lease is replaced as a whole; other leaders' libraries patch it",
 }
-LEADING = {"ASYA_LEADER_ELECT": "true"}
 
 
 def shipped() -> set[Permission]:
@@ -82,10 +81,8 @@ def everything(home: Bed) -> None:
 
 @pytest.mark.timeout(240)
 def test_every_permission_is_used_and_those_that_are_not_have_a_reason(cluster: Cluster) -> None:
-    cluster.api.delete("leases", SYSTEM, "asya-controller")
-    with bed(cluster, shared_node(), environ=LEADING) as home:
+    with bed(cluster, shared_node(), leads=True) as home:
         until(lambda: home.controller.metric("leader_election_master_status") == 1, what="it leads")
         everything(home)
         found = {permission for request in home.proxy.record.requests for permission in used(request)}
-    cluster.api.delete("leases", SYSTEM, "asya-controller")
     assert shipped() - found == set(UNSEEN)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.support.actors import actor
+from tests.support.actors import POD, actor
 from tests.support.controller_process import ControllerProcess, rabbitmq, running
 from tests.support.kube.api import JSON_PATCH, MERGE, path_of
 from tests.support.kube.cluster import CONTROLLER, SYSTEM, Cluster
@@ -62,7 +62,13 @@ class Bed:
 
     def document(self, name: str, *changes: Any, **spec: Any) -> JSON:
         """The document of an actor in this namespace."""
-        found = actor((("metadata", "name"), name), (("metadata", "namespace"), self.namespace), *changes)
+        # Where the cluster has nodes no pod may start on them: how pods are is what the test says.
+        place = (
+            (("metadata", "name"), name),
+            (("metadata", "namespace"), self.namespace),
+            ((*POD, "schedulerName"), "none"),
+        )
+        found = actor(*place, *changes)
         for key, value in spec.items():
             found["spec"][key] = {**found["spec"].get(key, {}), **value} if isinstance(value, dict) else value
         return found
@@ -290,13 +296,22 @@ def conditions(is_ready: bool) -> list[JSON]:
     return [{"type": kind, "status": str(value), "lastTransitionTime": stamp()} for kind, value in kinds.items()]
 
 
-def permit(cluster: Cluster, namespace: str, rules: tuple[JSON, ...]) -> None:
+LEASES = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update", "patch"]}
+
+
+def leading(cluster: Cluster, namespace: str) -> dict[str, str]:
+    """Variables of a controller that leads by a lease in the test's own namespace: in the installation's others may be waiting for it."""
+    permit(cluster, namespace, (LEASES,), "leases")
+    return {"ASYA_LEADER_ELECT": "true", "POD_NAMESPACE": namespace}
+
+
+def permit(cluster: Cluster, namespace: str, rules: tuple[JSON, ...], name: str = "more") -> None:
     """Give the controller more than the shipped manifests do, as an overlay does."""
     if rules:
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "more"}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
         subject = {"kind": "ServiceAccount", "name": CONTROLLER, "namespace": SYSTEM}
-        cluster.api.create("roles", namespace, {"metadata": {"name": "more"}, "rules": list(rules)})
-        binding = {"metadata": {"name": "more"}, "roleRef": role, "subjects": [subject]}
+        cluster.api.create("roles", namespace, {"metadata": {"name": name}, "rules": list(rules)})
+        binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
         cluster.api.create("rolebindings", namespace, binding)
 
 
@@ -307,14 +322,16 @@ def bed(
     transports: Callable[[Broker, str], JSON] | None = None,
     environ: dict[str, str] | None = None,
     permissions: tuple[JSON, ...] = (),
+    leads: bool = False,
     **config: Any,
 ) -> Iterator[Bed]:
-    """A bed with its controller running; `transports` makes more of them, `permissions` rules of an overlay,
+    """A bed with its controller running; `transports` makes more of them, `permissions` rules of an overlay, `leads`: with a lease,
     `config` is the rest of the operator's configuration. At its end
     every request is judged, and the controller and a successor have to be quiet.
     """
     with cluster.namespace() as namespace, broker.vhost() as vhost, watched(cluster, *permissions) as proxy:
         permit(cluster, namespace, permissions)
+        environ = (environ or {}) | (leading(cluster, namespace) if leads else {})
         every = {"rabbitmq": rabbitmq(broker, vhost), **(transports(broker, vhost) if transports else {})}
         document = {"transports": every, "sidecar": {"image": "asya-sidecar:test"}, **config}
         with running(proxy, (namespace,), document, environ) as controller:

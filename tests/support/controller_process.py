@@ -109,9 +109,9 @@ class ControllerProcess:
             )
 
     def start(self) -> None:
-        """Start, and wait until its caches are full."""
+        """Start, and wait until its caches are full; a machine with forty waiting needs more than 30 s for the imports alone."""
         self.launch()
-        until(self.is_ready, 30, what=f"the controller is ready; see {self.log_file}")
+        until(self.is_ready, 90, what=f"the controller is ready; see {self.log_file}")
 
     def is_ready(self) -> bool:
         """`/readyz` says so."""

@@ -103,7 +103,7 @@ class Controller:
                 self._view.stores[kind],
                 self._reach,
                 selector=selector,
-                metadata_only=kind in (CONFIG_MAP, SERVICE_ACCOUNT),
+                metadata_only=kind in (CONFIG_MAP, SERVICE_ACCOUNT, REPLICA_SET),
                 restarted=lambda kind, reason: restarted.labels(kind, reason).inc(),
             )
             for namespace in self._settings.watch_namespaces or (None,)
@@ -174,6 +174,7 @@ class Controller:
     def _work(self) -> None:
         me = threading.current_thread().name
         while (name := self._queue.take()) is not None:
+            self._reach.wait(self._stop)
             began = self._passes[me] = time.monotonic()
             self._metrics.active.inc()
             again_at, failed = None, False

@@ -1,7 +1,8 @@
 """Whether the API server answers, for all watches together.
 
 While it does not, one watch tries and the others wait for it: a dozen threads that each knock on a closed door would be the storm that a
-server has to survive when it comes back. Shared by all reflectors.
+server has to survive when it comes back. Passes wait as well: each would fail, and a thousand of them are a thousand requests. Shared by
+all reflectors and workers.
 """
 
 import threading
@@ -44,3 +45,10 @@ class Reach:
             if self._scout not in (None, who):
                 self._changed.wait(WAIT_S)
             return self._scout in (None, who)
+
+    def wait(self, ended: threading.Event) -> None:
+        """Until the server answers, or everything ends."""
+        while self._scout is not None and not ended.is_set():
+            with self._changed:
+                if self._scout is not None:
+                    self._changed.wait(WAIT_S)

@@ -37,10 +37,14 @@ def main(given: list[str]) -> int:
     parser.add_argument(
         "--small", action="store_true", help="a few actors, to see that it runs; the figures mean nothing"
     )
+    parser.add_argument(
+        "--batches", type=int, default=Size().batches, metavar="N", help="of 100 actors; the figures mean 10"
+    )
     parser.add_argument("--without-kopf", action="store_true", help="leave the operator made with kopf out")
     parser.add_argument("--output", type=Path, default=Path("build/bench-controller.json"), metavar="FILE")
     chosen = parser.parse_args(given)
-    facts, figures = report.machine(), measured(SMALL if chosen.small else Size(), kopf=not chosen.without_kopf)
+    size = SMALL if chosen.small else Size(batches=chosen.batches)
+    facts, figures = report.machine(), measured(size, kopf=not chosen.without_kopf)
     report.write(chosen.output, facts, figures)
     report.show(figures)
     return 0 if all(figure.ok for figure in figures) else 1
@@ -52,9 +56,10 @@ def measured(size: Size, *, kopf: bool) -> list[Figure]:
     with bed() as (cluster, hands, subject):
 
         def phase(name: str, measure: Callable[[], list[Figure]]) -> None:
-            begun = time.monotonic()
-            found.extend(measure())
-            sys.stderr.write(f"bench: {name} took {time.monotonic() - begun:.0f} s\n")
+            begun, made = time.monotonic(), measure()
+            found.extend(made)
+            told = ", ".join(f"{figure.name} {figure.value:.4g}" for figure in made)
+            sys.stderr.write(f"bench: {name} took {time.monotonic() - begun:.0f} s: {told}\n")
 
         subject.start()
         phase("converging", lambda: converge(subject, hands, size))
@@ -63,8 +68,8 @@ def measured(size: Size, *, kopf: bool) -> list[Figure]:
         phase("scaling up", lambda: scale_up(subject, hands, size))
         phase("idling", lambda: idle(subject, size))
         phase("changing pods", lambda: pod_events(subject, hands, size))
-        phase("restarting", lambda: restart(subject, size))
-        phase("looking again", lambda: resync(subject, size))
+        phase("restarting", lambda: restart(subject, hands, size))
+        phase("looking again", lambda: resync(subject, hands, size))
         phase("the outage", lambda: outage(cluster, subject, hands, size))
     return found
 

@@ -10,11 +10,18 @@ import statistics
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from asya_controller.decide.last_scale import BUCKETS
+from asya_controller.decide.pods import time_of
 from bench.controller.bed import Subject
-from bench.controller.hands import JSON, Hands, napping, running
+from bench.controller.hands import JSON, WITHIN_S, Hands, napping, running
 from bench.report import Figure, at_most, reported
 from tests.support.kube.cluster import Cluster
+
+BOUNDARY_ALLOWANCE_S = 10.0
+RESTART_S = 12.0
+"""About what one takes, the wait for its rest included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,21 @@ def scale_up(subject: Subject, hands: Hands, size: Size) -> list[Figure]:
     return [reported("scale_up_cpu_ms", "ms/actor", [spent]), at_most("rss_mb", "MiB", 160, [subject.rss_mb()])]
 
 
-def restart(subject: Subject, size: Size) -> list[Figure]:
+def between_boundaries(hands: Hands, needs_s: float) -> None:
+    """Wait until no actor's Last-Scale changes its words for so long: those writes are due by the clock, also when nothing happens."""
+    found = [time_of((item.get("status") or {}).get("lastScaleTime")) for item in hands.actors.values()]
+    times = [moment for moment in found if moment is not None]
+    for age, _ in BUCKETS if times else ():
+        first, last = min(times) + age, max(times) + age + timedelta(seconds=BOUNDARY_ALLOWANCE_S)
+        now = datetime.now(UTC)
+        if now < last and now + timedelta(seconds=needs_s) > first:
+            time.sleep((last - now).total_seconds())
+
+
+def restart(subject: Subject, hands: Hands, size: Size) -> list[Figure]:
     """A new controller finds everything as it should be."""
+    subject.rest()
+    between_boundaries(hands, RESTART_S * size.restarts)
     seconds, spent, writes = [], [], []
     for _ in range(size.restarts):
         subject.stop()
@@ -95,8 +115,9 @@ def restart(subject: Subject, size: Size) -> list[Figure]:
     ]
 
 
-def resync(subject: Subject, size: Size) -> list[Figure]:
+def resync(subject: Subject, hands: Hands, size: Size) -> list[Figure]:
     """Every actor is looked at again although nothing has happened. The queues are not: they have a rhythm of their own."""
+    between_boundaries(hands, RESTART_S + size.resync_every_s * (size.resyncs + 2))
     subject.stop()
     environ = {"BENCH_RESYNC_S": str(size.resync_every_s), "ASYA_QUEUE_HEALTH_CHECK_INTERVAL": "1h"}
     subject.start(environ, resynced=True)
@@ -140,23 +161,23 @@ def pod_events(subject: Subject, hands: Hands, size: Size) -> list[Figure]:
 
     hands.arrived = arrived
     begun, turns, names = subject.cpu_s(), dict.fromkeys(size.names, True), size.names
-    start = time.monotonic()
-    for number in range(size.events):
+    start, events = time.monotonic(), min(size.events, len(names))  # one for each: a later one would hide an earlier
+    for number in range(events):
         time.sleep(max(0.0, start + number / size.event_rate - time.monotonic()))
-        name = names[number % len(names)]
+        name = names[number]
         turns[name] = not turns[name]
         with lock:
             waiting[name] = (size.pods if turns[name] else size.pods - 1, time.monotonic())
         hands.later_pod_turns(name, turns[name])
-    deadline = time.monotonic() + 60
-    while len(taken) < size.events:
+    deadline = time.monotonic() + WITHIN_S
+    while len(taken) < events:
         if time.monotonic() > deadline:
             raise RuntimeError(
-                f"{size.events - len(taken)} changes of pods never arrived in a status: {sorted(waiting)[:3]}"
+                f"{events - len(taken)} changes of pods never arrived in a status: {sorted(waiting)[:3]}"
             )
         time.sleep(0.05)
     subject.rest()
-    spent = (subject.cpu_s() - begun) / size.events * 1e3
+    spent = (subject.cpu_s() - begun) / events * 1e3
     return [
         at_most("pod_event_to_status_p50_ms", "ms", 200, sorted(taken)),
         percentile("pod_event_to_status_p99_ms", "ms", 1000, taken),

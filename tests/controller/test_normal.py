@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import given
+from hypothesis import given, settings
 
 from asya_controller.decide.normal import contains, evident, normal
 from tests.controller.worlds import actor, config, desired_of, scaled
@@ -32,12 +32,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_what_is_evident_is_contained(live: Any, wanted: Any) -> None:
     if evident(live, wanted):
         assert contains(normal(live), normal(wanted))
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_value_is_evidently_in_itself_as_soon_as_it_is_contained(value: Any) -> None:
     if evident(value, copy.deepcopy(value)):

@@ -97,8 +97,7 @@ def world(cluster: Cluster) -> Iterator[World]:
     for group in groups:
         for rule in group["rules"]:
             rule["for"] = "0s"  # how long it must last is tested by promtool, in test_alerts.py
-    leading = {"ASYA_LEADER_ELECT": "true"}
-    with bed(cluster, shared_node(), away, leading) as home, mesh("stuck") as opened:
+    with bed(cluster, shared_node(), away, leads=True) as home, mesh("stuck") as opened:
         home.create("hello")
         home.create("lost", transport="away")
         home.make_ready("hello", 1)

@@ -65,8 +65,10 @@ class PointedTransport:
         outside(self._inner.start)
 
     async def close(self) -> None:
+        sent = {*self._open.values()}
+        sent |= {parent for one in sent if (parent := self._world.record.parents.get(one))}
         for found in self.in_hand:
-            self._world.left_unsettled(self._life, found)
+            self._world.left_unsettled(self._life, found, found in sent)
         self.die()
 
     def die(self) -> None:

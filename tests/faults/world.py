@@ -209,9 +209,9 @@ class World:
         for found in self.sidecars[actor].transport.in_hand:
             self.record.interrupted(kind, found)
 
-    def left_unsettled(self, life: Life, found: str) -> None:
-        """A sidecar that was asked to stop ends with this in hand: the broker took no messages for all of its grace period."""
-        if self.sidecars[life.name].stopping:
+    def left_unsettled(self, life: Life, found: str, unconfirmed: bool) -> None:
+        """A sidecar ends with this in hand, and may when it was asked to stop, or when the broker did not confirm what follows from it."""
+        if unconfirmed or self.sidecars[life.name].stopping:
             self.record.interrupted("left", found)
 
     def settled(self, life: Life, name: str, found: str, was_ours: bool) -> None:

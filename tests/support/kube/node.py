@@ -27,6 +27,8 @@ SERVICES = "10.214.0.0/24"
 API_SERVER = "10.214.0.1"
 """The address that every pod is given for the API server. No kube-proxy: the server itself listens on it."""
 NAME = "asya-node"
+GROUP = "asya-node"
+"""Control group of all pods: a kubelet ends what it finds in its group and does not know, so it must not share one with another kubelet."""
 PAUSE = "localhost/pause:1"
 
 CONTAINERD = """\
@@ -95,6 +97,7 @@ class Node:
         self.folder = Path(tempfile.mkdtemp(prefix="asya-node-"))
         self._api = api
         clear_groups()
+        make_groups()
         for name in ("log", "cni", "pods"):
             (self.folder / name).mkdir()
         (self.folder / "containerd.toml").write_text(CONTAINERD.format(folder=self.folder, pause=PAUSE))
@@ -125,6 +128,7 @@ class Node:
             "podLogsDir": str(self.folder / "pods"),
             "failCgroupV1": False,
             "cgroupDriver": "cgroupfs",
+            "cgroupRoot": f"/{GROUP}",
             "failSwapOn": False,
             "enforceNodeAllocatable": [],
             "localStorageCapacityIsolation": False,
@@ -206,10 +210,26 @@ class Node:
         clear_groups()
 
 
+def make_groups() -> None:
+    """Make the group of the node's pods, in the one hierarchy of cgroup v2 or in each of v1."""
+    for hierarchy in _hierarchies():
+        group = hierarchy / GROUP
+        group.mkdir(exist_ok=True)
+        for name in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of v1, and then nothing may run in it
+            if (hierarchy / name).exists() and not (group / name).read_text().strip():
+                (group / name).write_text((hierarchy / name).read_text())
+
+
 def clear_groups() -> None:
-    """Remove the empty control groups that a kubelet leaves behind; one that has a process is somebody else's and stays."""
-    groups = Path("/sys/fs/cgroup")
-    for root in (*groups.glob("kubepods"), *groups.glob("*/kubepods")):
-        for folder, _, _ in os.walk(root, topdown=False):
-            with contextlib.suppress(OSError):
+    """Remove what is left of it, which holds no process any more."""
+    for hierarchy in _hierarchies():
+        for folder, _, _ in os.walk(hierarchy / GROUP, topdown=False):
+            with contextlib.suppress(OSError):  # a last process of it is still ending; the next run clears it
                 Path(folder).rmdir()
+
+
+def _hierarchies() -> list[Path]:
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists():
+        return [root]
+    return [found for found in root.iterdir() if found.is_dir() and not found.is_symlink() and found.name != "unified"]

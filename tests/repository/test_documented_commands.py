@@ -12,7 +12,7 @@ DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/**/*.md", "gitops/**/*.md") for path in ROOT.glob(pattern) if steps(path)
 )
 
-# Typed by tests/cluster/test_documents.py and tests/e2e/test_installation.py, in a cluster.
+# Typed in a cluster: tests/cluster/test_documents.py, tests/gitops/test_installation.py and, with containers, tests/e2e/test_pages.py.
 IN_A_CLUSTER = {ROOT / "docs" / f"{page}.md" for page in ("cluster", "installation", "debugging")}
 
 # Part of this very run, or measuring for minutes on a machine that is busy with the tests.

@@ -1,0 +1,93 @@
+"""While messages flow: pods are deleted, controller and broker restarted. Nothing that was accepted is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.kube.cluster import SYSTEM
+from tests.support.kube.installation import Actors, Installation
+from tests.support.kube.traffic import Traffic
+from tests.support.rabbitmq import Node
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
+
+MakeTraffic = Callable[[Actors], Traffic]
+PAYLOAD = {"seconds": 0.2}
+EVERY_S = 0.1
+
+
+def running(actors: Actors, traffic: MakeTraffic) -> Traffic:
+    """An actor with two pods at work, and a way to send."""
+    actors.create("doze", handler="work.doze", workload={"replicas": 2}, timeout={"processing": 30})
+    actors.reaches("doze", "Running", "WorkloadAvailable", 90)
+    return traffic(actors)
+
+
+def some_more(mail: Traffic, count: int = 10) -> None:
+    """Wait until so many more have ended."""
+    before = len(mail.ended)
+    until(lambda: len(mail.ended) >= before + count, 60, 0.05, what=f"{count} more messages have ended")
+
+
+def names(actors: Actors) -> set[str]:
+    return {pod["metadata"]["name"] for pod in actors.pods("doze")}
+
+
+def test_pods_that_are_deleted_under_load_lose_nothing(actors: Actors, traffic: MakeTraffic) -> None:
+    mail = running(actors, traffic)
+    with mail.flow("doze", PAYLOAD, EVERY_S):
+        for how in (("--grace-period=30",), ("--grace-period=0", "--force"), ()):
+            some_more(mail)
+            old = names(actors)
+            actors.cluster.kubectl(
+                "delete", "pod", "-n", actors.namespace, "-l", "asya.sh/actor=doze", "--wait=false", *how
+            )
+            until(
+                lambda old=old: len(names(actors)) == 2 and not names(actors) & old, 60, 0.2, what="both pods are new"
+            )
+            actors.reaches("doze", "Running", "WorkloadAvailable", 90)
+        some_more(mail)
+    mail.settle()
+
+
+def test_a_controller_that_is_restarted_under_load_disturbs_nobody(
+    installation: Installation, actors: Actors, traffic: MakeTraffic
+) -> None:
+    mail = running(actors, traffic)
+    old = names(actors)
+    with mail.flow("doze", PAYLOAD, EVERY_S):
+        some_more(mail)
+        for how in (("--grace-period=0", "--force"), ()):
+            gone = {pod["metadata"]["name"] for pod in installation.controllers()}
+            actors.cluster.kubectl("delete", "pod", "-n", SYSTEM, *gone, *how, "--wait=false")
+            until(
+                lambda gone=gone: not {pod["metadata"]["name"] for pod in installation.controllers()} & gone,
+                90,
+                0.2,
+                what="another controller",
+            )
+            installation.ready(90)
+            some_more(mail)
+        actors.create("late")
+        actors.reaches("late", "Running", "WorkloadAvailable", 90)
+    assert names(actors) == old, "its pods were left alone"
+    mail.settle()
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_broker_that_is_restarted_under_load_loses_nothing_it_accepted(
+    how: str, broker: Node, actors: Actors, traffic: MakeTraffic
+) -> None:
+    mail = running(actors, traffic)
+    old = names(actors)
+    with mail.flow("doze", PAYLOAD, EVERY_S):
+        some_more(mail)
+        getattr(broker, how)()
+        broker.mend()  # starts it again
+        some_more(mail)
+        actors.reaches("doze", "Running", "WorkloadAvailable", 120)
+    mail.settle()
+    assert names(actors) == old, "pods wait for their broker"

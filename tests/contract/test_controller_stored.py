@@ -74,13 +74,13 @@ def open_version() -> JSON:
     return version
 
 
-def refuses(api: Api, namespace: str) -> bool:
-    """Whether the rules hold."""
+def refuses(api: Api, namespace: str) -> bool | None:
+    """Whether the rules hold; None while the server says neither, which it does for a moment after a change of the definition."""
     probe = actor((("metadata", "namespace"), namespace), ((*RUNTIME, "command"), ["x"]), (NAME, "probe"))
     try:
         api.create(KIND, namespace, probe, dryRun="All")
     except Refused as refused:
-        return MESSAGES["V5"] in refused.message
+        return True if MESSAGES["V5"] in refused.message else None
     return False
 
 
@@ -97,7 +97,7 @@ def stored_before_the_rules(home: Bed) -> Iterator[None]:
     """In between, anything is stored; afterwards the rules hold, and the controller runs."""
     home.controller.stop()
     define(home.api, open_version())
-    until(lambda: not refuses(home.api, home.namespace), what="anything goes")
+    until(lambda: refuses(home.api, home.namespace) is False, what="anything goes")
     yield
     define(home.api, ours())
     until(lambda: refuses(home.api, home.namespace), what="the rules hold")

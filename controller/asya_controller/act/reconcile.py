@@ -46,8 +46,10 @@ from asya_schemas.names import dead_letter_queue, queue_name
 
 log = structlog.get_logger()
 
-SLOWLY_S = 300.0
-"""When a write that the server refuses for reasons of its own is tried again."""
+ONCE_MORE_S, SLOWLY_S = 5.0, 300.0
+"""When a write that the server refuses for reasons of its own is tried again: soon, since a server that has just got another definition
+may refuse for a moment what it takes afterwards, and then slowly.
+"""
 RESYNC_S = (540.0, 660.0)
 HEIRS_EVERY_S, HEIRS_FOR_S = 5.0, 60.0
 
@@ -104,10 +106,11 @@ class Reconciler:
         except ApiError as error:
             if error.code not in (400, 403, 422):
                 raise
-            if not state.complained:
-                log.error("the server refuses the actor's own status or finalizer", actor=name, problem=error.message)
+            if state.complained:
+                return End(SLOWLY_S)
+            log.error("the server refuses the actor's own status or finalizer", actor=name, problem=error.message)
             state.complained = True
-            return End(SLOWLY_S)
+            return End(ONCE_MORE_S)
 
     # --- the order ----------------------------------------------------------------------------------------------------
 

@@ -66,10 +66,18 @@ class StatusWriter:
             "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
             "status": {**status, "conditions": ours},
         }
+        if self._undefined:
+            return self._merged(body, before, status, "")
         try:
-            return self._api.apply(body, ACTOR, STATUS, subresource="status")
+            answer = self._api.apply(body, ACTOR, STATUS, subresource="status")
         except Untyped as error:
             return self._merged(body, before, status, error.message)
+        sent = {entry["type"] for entry in ours}
+        left = [
+            entry["type"] for entry in answer["status"].get("conditions") or () if entry["type"] in set(OURS) - sent
+        ]
+        # What a merge patch has written before, an apply does not take away.
+        return self._merged(body, before, status, f"conditions {left} were left") if left else answer
 
     def _merged(self, body: Json, before: Mapping[str, Any], status: Mapping[str, Any], problem: str) -> Json:
         """Where the installed definition is of another version, or the object was stored under another one: conditions are told all the

@@ -54,6 +54,7 @@ class Cluster:
     def __init__(self, kubeconfig: Path, plane: ControlPlane | None = None, *, keda: bool = True) -> None:
         self.kubeconfig = kubeconfig
         self._plane = plane
+        self.own = plane is not None
         self.has_keda = keda
         self._environ = os.environ | {"KUBECONFIG": str(kubeconfig)}
         self._install()

@@ -94,6 +94,7 @@ DRAIN_S = 2.0  # from the signal to the exit of an idle runtime
 ATEXIT_S = 0.5  # what the user's atexit functions get
 CHECK_S = 4.0  # between two looks at our own descriptors, which are done sooner where something else wakes us
 EARLY_S = 2.0
+SLOW_S = 0.2  # a request that takes longer to come keeps the main thread no more
 RECURSION = 1000  # for our own reading and writing, whatever the user has set
 SIGNALS = (int(signal.SIGTERM), int(signal.SIGINT))
 USUAL_HANDLERS = {number: getsignal(number) for number in SIGNALS}
@@ -2029,6 +2030,8 @@ class Server:
         timeout_s: Optional[float] = None  # the door wakes us, and ends the process when it no longer can
         if self.watchdog.fires_at is not None:
             timeout_s = Watchdog.IDLE_S
+        elif self.kept is not None and self.kept.half_read():
+            timeout_s = SLOW_S
         if self.draining_until is not None:
             timeout_s = min(timeout_s or DRAIN_S, max(0.01, self.draining_until - monotonic()))
         events = self.poll.poll(None if timeout_s is None else timeout_s * 1000)
@@ -2061,7 +2064,7 @@ class Server:
         assert connection is not None
         if not connection.half_read():
             return False
-        if monotonic() - connection.heard_at > 0.2:  # a slow request: the door waits for the rest of it
+        if monotonic() - connection.heard_at >= SLOW_S:  # the door waits for the rest of it
             self.keep(None)
             return False
         try:

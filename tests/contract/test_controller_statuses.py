@@ -3,6 +3,7 @@ controller 11, crd 7 to 9).
 
 Looked at are the conditions, the Events, the row of `kubectl get asya -o wide`, what `kubectl wait` waits for, and what Flux would say.
 Pods' own words are written as a kubelet writes them; everything else is real.
+A little over the usual length: it is one table, a row for each status.
 """
 
 from collections.abc import Callable, Iterator

@@ -31,6 +31,17 @@ def installation(real: RealCluster, broker: Node, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
+def away(installation: Installation) -> Iterator[Installation]:
+    """The session's own installation, not applied; put back afterwards."""
+    installation.remove()
+    try:
+        yield installation
+    finally:
+        installation.apply()
+        installation.ready(90)
+
+
+@pytest.fixture
 def actors(installation: Installation) -> Iterator[Actors]:
     """A namespace of the test's own."""
     with installation.namespace() as found:

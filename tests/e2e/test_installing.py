@@ -6,7 +6,6 @@ Each test has the cluster to itself: the session's installation is taken away be
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,19 +15,6 @@ from tests.support.kube.installation import Installation
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
-
-SCALED = {"enabled": True, "minReplicas": 1, "maxReplicas": 2, "pollingInterval": 1}
-
-
-@pytest.fixture
-def away(installation: Installation) -> Iterator[Installation]:
-    """The overlay, not applied."""
-    installation.remove()
-    try:
-        yield installation
-    finally:
-        installation.apply()
-        installation.ready(90)
 
 
 def test_from_apply_to_a_ready_controller(away: Installation) -> None:

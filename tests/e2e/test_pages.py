@@ -5,7 +5,6 @@ tests/gitops/test_installation.py types what needs no containers on an API serve
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +18,6 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 
 INSTALLATION = ROOT / "docs" / "installation.md"
 DEBUGGING = ROOT / "docs" / "debugging.md"
-
-
-@pytest.fixture
-def away(installation: Installation) -> Iterator[Installation]:
-    """The session's own installation, not applied."""
-    installation.remove()
-    try:
-        yield installation
-    finally:
-        installation.apply()
-        installation.ready(90)
 
 
 def docker(folder: Path) -> Path:

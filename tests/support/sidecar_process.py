@@ -1,7 +1,7 @@
 """A mesh of real processes for tests: sidecars and runtimes around one SQLite file, watched from outside.
 
 Used by tests of the sidecar (tests/contract/test_sidecar_*.py, tests/sidecar). Everything started through a `Mesh` is killed, by pid,
-when the mesh is closed.
+when the mesh is closed. A little over the usual length: broker, sidecar, runtime and their end are one harness.
 """
 
 import importlib.util

@@ -3,6 +3,7 @@
 Such a broker may take its time or not answer at all, and it rings no bell. So a thread of its own looks at it again and again, and hands
 over what it saw; on the loop nothing ever waits. A virtual host may hold queues of others: this mesh removes only queues that it has made
 itself, which it notes in a file, and those only after they have been empty and unused for a while.
+A little over the usual length: thread and loop share what was seen, and are read together.
 """
 
 import asyncio

@@ -155,9 +155,12 @@ def _ways() -> dict[str, str]:
 
 
 def _mirror() -> str:
-    """Where this machine gets its own packages of that suite, else Debian's address."""
+    """Where this machine gets its own packages of that suite."""
     targets = run("apt-get", "indextargets", "--format", "$(REPO_URI)", f"Codename: {SUITE}").split()
-    return targets[0] if targets else "http://deb.debian.org/debian"
+    assert targets, (
+        f"no source of Debian {SUITE} in /etc/apt, expected one to make the base image from: add it, then apt-get update"
+    )
+    return targets[0]
 
 
 def _need_base() -> None:

@@ -33,7 +33,7 @@ def seconds_for(own: Mesh, name: str) -> float:
     already = own.counts("b").queued
     own.send_all(envelope({"n": number}, id=f"{name}-{number}") for number in range(MESSAGES))
     began = time.monotonic()
-    until(lambda: own.counts("b").queued == already + MESSAGES, 60, what=f"{MESSAGES} messages at b ({name})")
+    until(lambda: own.counts("b").queued >= already + MESSAGES, 60, what=f"{MESSAGES} messages at b ({name})")
     return time.monotonic() - began
 
 
@@ -53,7 +53,7 @@ def test_row_42_messages_are_as_fast_as_without_gateway_and_drops_are_counted(ga
         if trouble == "gone in mid-run":
             own.send(envelope(id="first"))
             until(
-                lambda: gateway.reports and own.counts("b").queued == MESSAGES + 1,
+                lambda: gateway.reports and own.counts("b").queued > MESSAGES,
                 what="a message and its reports are through before the trouble",
             )
             gateway.status = 503

@@ -137,7 +137,5 @@ def rabbitmq_mesh(*actors: str, broker: Broker | None = None, declare: bool = Tr
     own = broker or shared_node()
     with short_tmp() as folder, own.vhost() as vhost:
         opened = RabbitmqMesh(folder, own, vhost, *actors, declare=declare)
-        try:
+        with opened.until_closed():
             yield opened
-        finally:
-            opened.close()

@@ -281,6 +281,19 @@ class Mesh:
         """Nothing is left in the queue of `actor`, in whatever state."""
         return not self.stored(actor, 1)
 
+    @contextmanager
+    def until_closed(self) -> Iterator[None]:
+        """Close it at the end; the error of a test notes what its processes said last and what is queued."""
+        try:
+            yield
+        except BaseException as error:
+            for process in self._processes:
+                error.add_note("\n  ".join([process.log_path.name, *process.log.splitlines()[-LAST_LINES:]]))
+            error.add_note("\n".join(f"{queue}: {counts}" for queue, counts in self.admin.all_counts().items()))
+            raise
+        finally:
+            self.close()
+
     def close(self) -> None:
         for process in self._processes:
             if process.popen.poll() is None:
@@ -288,6 +301,7 @@ class Mesh:
         self.admin.close()
 
 
+LAST_LINES = 20
 RUNTIME_VARIABLES = ("ASYA_HANDLER_MODE", "ASYA_ENABLE_VALIDATION", "ASYA_MAX_MESSAGE_BYTES")
 
 
@@ -296,10 +310,8 @@ def sqlite_mesh(*actors: str) -> Iterator[Mesh]:
     """A mesh in a short folder of its own, closed at the end whatever happens."""
     with short_tmp() as folder:
         opened = Mesh(folder, *actors)
-        try:
+        with opened.until_closed():
             yield opened
-        finally:
-            opened.close()
 
 
 MESHES: list[Callable[..., AbstractContextManager[Mesh]]] = [sqlite_mesh]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -30,13 +31,22 @@ for folder in sys.argv[1:]:
     shutil.rmtree(folder, ignore_errors=True)
 """
 
+FIRST_PORT = 12_000  # above those that Kubernetes has for its own
+CHANCE = random.SystemRandom()  # tests seed the other one
+
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, and that no connection gets by chance: a server that is killed must find it free when it starts again.
+
+    The system takes local ports of connections from a range of its own; a client that tries again and again while its server is away
+    even meets itself there (TCP simultaneous open, RFC 9293 3.5).
+    """
+    below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = CHANCE.randrange(FIRST_PORT, max(below, 2 * FIRST_PORT))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Guarded:

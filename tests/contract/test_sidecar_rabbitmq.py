@@ -88,7 +88,9 @@ def test_row_49_an_outsider_may_publish_a_bare_body_with_plain_pika() -> None:
         own.pair(ASYA_QUEUE_NAME_TEMPLATE="{actor}")
         parameters = pika.ConnectionParameters(own.address.hosts[0], own.address.port, own.vhost)
         with pika.BlockingConnection(parameters) as connection:
-            connection.channel().basic_publish("", "a", json.dumps(envelope()))
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.basic_publish("", "a", json.dumps(envelope()))
         found = until(lambda: own.admin.peek("b"), what="the message at b")
         assert json.loads(found[0].body)["route"]["prev"] == ["a"]
 

@@ -5,6 +5,7 @@ What arrives at the end of a route is taken from its queue and remembered here, 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from typing import Any, TypeVar
 import pika
 
 from asya_transport.admin import Stored
+from asya_transport.port import Outcome
 from asya_transport.rabbitmq.admin import RabbitmqAdmin
+from asya_transport.rabbitmq.transport import RabbitmqTransport
 from tests.support.amqp_proxy import AmqpProxy
 from tests.support.rabbitmq import PASSWORD, USER, Broker, shared_node
 from tests.support.sidecar_process import NAMESPACE, Mesh
@@ -77,13 +80,20 @@ class RabbitmqMesh(Mesh):
         return taken[:limit]
 
     def send_all(self, messages: Iterable[dict[str, Any]], actor: str = "a") -> None:
-        """None of them confirmed one by one."""
-        with pika.BlockingConnection(self._parameters) as connection:
-            channel = connection.channel()
-            for message in messages:
-                properties = pika.BasicProperties(message_id=message["id"], delivery_mode=2)
-                channel.basic_publish("", self.queue(actor), json.dumps(message), properties)
-            channel.close()
+        """Confirmed, but not one by one: a quorum queue may forget what it has not confirmed when its publisher leaves."""
+
+        async def publish() -> list[Outcome]:
+            transport = RabbitmqTransport(self.address)
+            transport.start()
+            asked = [
+                transport.publish(self.queue(actor), json.dumps(message).encode(), message_id=message["id"])
+                for message in messages
+            ]
+            outcomes = await asyncio.gather(*asked)
+            await transport.close()
+            return outcomes
+
+        assert set(asyncio.run(publish())) <= {Outcome.CONFIRMED}
 
     def connection_names(self, kind: str) -> set[str]:
         """Addresses of the sidecars' connections, `kind` being `consume` or `publish`, as the broker shows them to operators."""

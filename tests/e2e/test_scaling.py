@@ -53,8 +53,8 @@ def test_a_message_for_an_actor_at_zero_is_answered_soon(actors: Actors, traffic
         name = mail.send("greet", {"name": "Ada"})
         assert mail.result(name)["payload"]["greeting"] == "Hello, Ada!"
         samples.append(mail.at[name] - started)
+        until(lambda: not actors.api.items("pods", actors.namespace), 90, 0.1, what="no pod, nor one that still ends")
         actors.reaches("greet", "Napping", "ScaledObjectReady", 90)
-        until(lambda: not actors.pods("greet"), 60, 0.1, what="no pod")
     keep(at_most("message_to_first_pod_s", "s", 6, samples))
     mail.settle()
 

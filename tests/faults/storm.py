@@ -140,7 +140,7 @@ class Storm:
         """All ends are there, and twice in a row nothing is queued or in hand."""
         if not self._publisher.wanted <= self._ended or not self._mesh.is_empty():
             return False
-        time.sleep(1.0)  # figures of the management interface are at most 0.3 s old
+        time.sleep(1.5)  # figures of the management interface are at most 1.3 s old
         return self._mesh.is_empty()
 
     # killing

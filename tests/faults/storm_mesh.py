@@ -167,7 +167,7 @@ class StormMesh:
         return {queue["name"]: count for queue in found if (count := queue.get("messages", -1)) != 0}
 
     def is_empty(self) -> bool:
-        """Also when the broker is asked itself, whose figures are not 0.3 s old; unsettled ones only the management interface knows."""
+        """Also when the broker is asked itself, whose figures are not old; unsettled ones only the management interface knows."""
         return not self.left() and not any(self.admin.counts(queue_of(actor)).queued for actor in (*ACTORS, *ENDS))
 
     # the end

@@ -39,13 +39,17 @@ from tests.support.wait import until
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 USER = PASSWORD = "guest"  # the broker's own first user; it may enter from this machine only
-# Figures of the management interface are at most 0.3 s old; a dead letter without a queue is tried again after 1 s, not after 3 minutes.
-# Channels look at their acknowledgement deadlines once a second, not once a minute.
+# Figures of the management interface are at most 1.3 s old: queues tell them every 0.3 s, and it takes a sample a second (its shortest;
+# else one in 5 s). A dead letter without a queue is tried again after 1 s, not after 3 minutes. Channels look at their acknowledgement
+# deadlines once a second, not once a minute.
 ADVANCED = """\
 [{rabbit, [
   {quorum_tick_interval, 300},
   {dead_letter_worker_publisher_confirm_timeout, 1000},
   {channel_tick_interval, 1000}
+]},
+{rabbitmq_management, [
+  {sample_retention_policies, [{global, [{605, 5}]}, {basic, [{605, 1}]}, {detailed, [{605, 5}]}]}
 ]}].
 """
 CONFIGURATION = """\
@@ -137,12 +141,13 @@ class Broker:
 
 
 class Node(Broker):
-    """A node of our own. `start`, `kill`, `freeze`, `thaw`, `stop` and `close`."""
+    """A node of our own. `start`, `kill`, `freeze`, `thaw`, `stop` and `close`. `more` and `advanced` go into its configuration."""
 
-    def __init__(self, more: str = "", address: str = "127.0.0.1") -> None:
+    def __init__(self, more: str = "", address: str = "127.0.0.1", advanced: str = ADVANCED) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="asya-rabbitmq-"))
         self.port, self._management_port = free_port(), free_port()
         self._address = address
+        self._advanced = advanced
         super().__init__(
             f"amqp://{USER}:{PASSWORD}@{address}:{self.port}/", f"http://{address}:{self._management_port}"
         )
@@ -160,7 +165,7 @@ class Node(Broker):
             address=self._address, port=self.port, management_port=self._management_port, more=more
         )
         (folder / "rabbitmq.conf").write_text(text)
-        (folder / "advanced.config").write_text(ADVANCED)
+        (folder / "advanced.config").write_text(self._advanced)
         (folder / "plugins").write_text("[rabbitmq_management].\n")
         return os.environ | {
             "HOME": str(folder),

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.certificates import Authority
+from tests.support.console import ROOT
 from tests.support.kube.api import Api
 from tests.support.kube.binaries import binaries
 from tests.support.kube.control_plane import TOKEN, ControlPlane, Place
@@ -23,6 +24,8 @@ from tests.support.kube.images import CACHE, layout
 from tests.support.kube.keda import Keda
 from tests.support.kube.node import API_SERVER, GATEWAY, SERVICES, Network, Node
 from tests.support.rabbitmq import Node as RabbitmqNode
+
+SHIPPED = ROOT / "kustomize" / "components" / "rabbitmq-server" / "advanced.config"
 
 
 @contextlib.contextmanager
@@ -105,8 +108,11 @@ def real_cluster(*, keda: bool = True) -> Iterator[RealCluster]:
 
 @contextlib.contextmanager
 def broker_for_pods() -> Iterator[RabbitmqNode]:
-    """A RabbitMQ on this machine that pods reach. Its first user may enter from anywhere that reaches the bridge."""
-    broker = RabbitmqNode("loopback_users = none", GATEWAY)
+    """A RabbitMQ on this machine that pods reach, set as the one that we ship for trying out: KEDA sees its queues through that.
+
+    Its first user may enter from anywhere that reaches the bridge.
+    """
+    broker = RabbitmqNode("loopback_users = none", GATEWAY, SHIPPED.read_text())
     try:
         yield broker
     finally:

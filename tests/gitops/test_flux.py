@@ -4,7 +4,6 @@ Git is served over HTTP, both of Flux' controllers and ours are real processes o
 here, so a thread makes pods ready and speaks for KEDA, when the test lets it.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,25 +23,6 @@ from tests.support.wait import until
 JSON = dict[str, Any]
 T = TypeVar("T")
 EXAMPLES = ROOT / "gitops" / "examples"
-# As gitops/flux has it, with the addresses of a test and shorter intervals.
-OVERLAY = """\
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [flux]
-patches:
-- target: {{kind: GitRepository}}
-  patch: |
-    - {{op: replace, path: /spec/url, value: "{url}"}}
-    - {{op: replace, path: /spec/interval, value: 2s}}
-    - {{op: replace, path: /metadata/name, value: "{namespace}"}}
-- target: {{kind: Kustomization}}
-  patch: |
-    - {{op: replace, path: /spec/targetNamespace, value: "{namespace}"}}
-    - {{op: replace, path: /spec/interval, value: 5s}}
-    - {{op: replace, path: /spec/timeout, value: 2m}}
-    - {{op: replace, path: /metadata/name, value: "{namespace}"}}
-    - {{op: replace, path: /spec/sourceRef/name, value: "{namespace}"}}
-"""
 # What a person may write and an API server keeps as written: none of it may look like a change at the next pass.
 ODD = """\
 apiVersion: asya.sh/v1alpha1
@@ -84,35 +64,20 @@ class Scene:
         self.name = home.namespace
 
     def install(self, folder: Path) -> None:
-        """What docs/installation.md applies, for this repository and namespace."""
-        shutil.copytree(ROOT / "gitops" / "flux", folder / "flux")
-        overlay = OVERLAY.format(url=self.repository.url, namespace=self.name)
-        (folder / "kustomization.yaml").write_text(overlay)
-        self.home.cluster.kubectl("apply", "-k", str(folder))
+        """Let Flux follow the repository."""
+        self.flux.follow(self.repository.url, self.name, folder)
 
     def actors(self) -> dict[str, JSON]:
         """Name -> actor."""
         return {item["metadata"]["name"]: item for item in self.home.api.items("asyncactors", self.name)}
 
-    def applied(self, commit: str, within_s: float = 90) -> None:
+    def applied(self, commit: str) -> None:
         """Wait until Flux says that this commit is applied and healthy."""
-
-        def is_applied() -> bool:
-            found = self.flux.ready(self.name)
-            return found.get("status") == "True" and self.flux.revision(self.name) == commit
-
-        self.until(is_applied, f"{commit} is applied", within_s)
+        self.flux.applied(self.name, commit)
 
     def until(self, condition: Callable[[], T], what: str, within_s: float = 90) -> T:
         """Wait; a failure says what Flux has to say."""
-        try:
-            return until(condition, within_s, 0.2, what)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.flux.words(self.name)}") from None
-
-    def remove(self) -> None:
-        """As a person takes Flux off: its Kustomization prunes what it has applied."""
-        self.home.cluster.kubectl("delete", "kustomization,gitrepository", self.name, "-n", "flux-system", "--wait")
+        return self.flux.until(self.name, condition, what, within_s)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +97,7 @@ def scene(cluster: Cluster, controllers: Flux, tmp_path: Path) -> Iterator[Scene
             repository.commit({"README.md": "Actors of team a\n"})
             yield found
         finally:
-            found.remove()
+            controllers.leave(found.name)
 
 
 def examples() -> dict[str, str]:

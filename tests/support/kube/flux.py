@@ -1,34 +1,58 @@
 """Flux as two processes beside a test's control plane: source-controller reads git, kustomize-controller applies and waits for health.
 
-Built by tools/cluster-binaries from Flux' own modules, with their CRDs. Used by tests/gitops.
+Built by tools/cluster-binaries from Flux' own modules, with their CRDs. Used by tests/gitops and, beside pods and KEDA, by tests/e2e.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+from tests.support.console import ROOT
 from tests.support.guarded import Guarded, free_port
 from tests.support.kube.api import JSON
 from tests.support.kube.binaries import binaries
 from tests.support.kube.cluster import Cluster
+from tests.support.kube.real import RealCluster
 from tests.support.wait import until
 
+T = TypeVar("T")
 NAMESPACE = "flux-system"
 SOURCES = "apis/source.toolkit.fluxcd.io/v1"
 KUSTOMIZATIONS = "apis/kustomize.toolkit.fluxcd.io/v1"
+# As gitops/flux has it, with the addresses of a test and shorter intervals.
+OVERLAY = """\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [flux]
+patches:
+- target: {{kind: GitRepository}}
+  patch: |
+    - {{op: replace, path: /spec/url, value: "{url}"}}
+    - {{op: replace, path: /spec/interval, value: 2s}}
+    - {{op: replace, path: /metadata/name, value: "{namespace}"}}
+- target: {{kind: Kustomization}}
+  patch: |
+    - {{op: replace, path: /spec/targetNamespace, value: "{namespace}"}}
+    - {{op: replace, path: /spec/interval, value: 5s}}
+    - {{op: replace, path: /spec/timeout, value: 2m}}
+    - {{op: replace, path: /metadata/name, value: "{namespace}"}}
+    - {{op: replace, path: /spec/sourceRef/name, value: "{namespace}"}}
+"""
 
 
 class Flux:
     """Both controllers at work on a cluster, in namespace flux-system."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster | RealCluster) -> None:
         self._cluster = cluster
         self._programs = binaries("flux")
         self.folder = Path(tempfile.mkdtemp(prefix="asya-flux-"))
@@ -121,6 +145,31 @@ class Flux:
             what=f"a pass of Kustomization {name}",
         )
 
+    def follow(self, url: str, namespace: str, folder: Path) -> None:
+        """What docs/installation.md applies, for the repository behind `url`. Source and Kustomization are called like the namespace."""
+        shutil.copytree(ROOT / "gitops" / "flux", folder / "flux")
+        (folder / "kustomization.yaml").write_text(OVERLAY.format(url=url, namespace=namespace))
+        self._cluster.kubectl("apply", "-k", str(folder))
+
+    def leave(self, name: str) -> None:
+        """As a person takes Flux off: its Kustomization prunes what it has applied."""
+        self._cluster.kubectl("delete", "kustomization,gitrepository", name, "-n", NAMESPACE, "--wait")
+
+    def until(self, name: str, condition: Callable[[], T], what: str, within_s: float = 90) -> T:
+        """Wait; a failure says what Flux has to say of `name`."""
+        try:
+            return until(condition, within_s, 0.2, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.words(name)}") from None
+
+    def applied(self, name: str, commit: str, within_s: float = 90) -> None:
+        """Wait until Flux says that this commit is applied and healthy."""
+
+        def is_applied() -> bool:
+            return self.ready(name).get("status") == "True" and self.revision(name) == commit
+
+        self.until(name, is_applied, f"{commit} is applied", within_s)
+
     def told(self, name: str) -> list[str]:
         """What its Events say, oldest first."""
         found = self._cluster.api.items("events", NAMESPACE, fieldSelector=f"regarding.name={name}")
@@ -132,7 +181,7 @@ class Flux:
 
 
 @contextlib.contextmanager
-def flux(cluster: Cluster) -> Iterator[Flux]:
+def flux(cluster: Cluster | RealCluster) -> Iterator[Flux]:
     """Flux for the tests of a module."""
     found = Flux(cluster)
     try:

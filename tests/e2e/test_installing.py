@@ -1,10 +1,12 @@
-"""`kubectl apply -k` on the real cluster: how long it takes, and how it says that the configuration has a mistake.
+"""`kubectl apply -k` on the real cluster: how long it takes, twice, over an older CRD and before the broker, with a mistake in it.
 
-Each test has the cluster to itself: the session's installation is taken away before and applied again after it.
+Those with the fixture `away` have the cluster to themselves: the session's installation is taken away before and applied again after them.
+In any order and before KEDA: tests/gitops/test_applying.py, which needs no pods. All away again: test_pages.py.
 """
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -12,6 +14,8 @@ import pytest
 from bench.report import at_most
 from tests.support.kube.figures import keep
 from tests.support.kube.installation import Installation
+from tests.support.manifests import as_yaml, older_crd
+from tests.support.rabbitmq import Node
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
@@ -23,6 +27,43 @@ def test_from_apply_to_a_ready_controller(away: Installation) -> None:
     away.ready()
     took_s = time.monotonic() - started
     keep(at_most("cold_install_s", "s", 15, [took_s]))
+
+
+def generations(installation: Installation) -> dict[str, int]:
+    """Object -> generation, of all that the overlay holds and that has one."""
+    found = json.loads(installation.cluster.kubectl("get", "-k", str(installation.overlay), "-o", "json").stdout)
+    return {
+        f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["generation"]
+        for one in found["items"]
+        if "generation" in one["metadata"]
+    }
+
+
+def test_applying_again_changes_nothing_and_restarts_nobody(installation: Installation) -> None:
+    before, pods = generations(installation), [pod["metadata"]["name"] for pod in installation.controllers()]
+    assert len(before) > 2
+    installation.apply()  # kubectl prints "configured" for what the server defaults, but the server sees no change
+    assert generations(installation) == before
+    assert [pod["metadata"]["name"] for pod in installation.controllers()] == pods
+
+
+def test_applied_over_an_older_crd_and_before_the_broker_the_mesh_takes_up_its_actors_when_the_broker_comes(
+    away: Installation, broker: Node
+) -> None:
+    away.cluster.kubectl("apply", "-f", "-", text=as_yaml(older_crd()))
+    served = ("get", "asyncactors", "--all-namespaces")
+    until(lambda: away.cluster.kubectl(*served, check=False).returncode == 0, what="the older kind is served")
+    with away.namespace() as actors:
+        actors.create("old")
+        broker.stop()
+        try:
+            away.apply()
+            away.ready(90)
+            actors.reaches("old", "TransportError", "BrokerUnreachable", 90)
+            assert actors.pods("old") == []
+        finally:
+            broker.mend()
+        actors.reaches("old", "Running", "WorkloadAvailable", 120)
 
 
 def test_a_mistake_in_the_configuration_is_read_in_the_pods_termination_message(away: Installation) -> None:

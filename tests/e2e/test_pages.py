@@ -57,3 +57,9 @@ def test_the_pages_lead_from_a_clone_to_a_processed_message_and_back_to_nothing(
         check(INSTALLATION, page[controller:upgrade], copy, 300, **environ)
         check(DEBUGGING, steps(DEBUGGING), copy, 150, **environ)
         check(INSTALLATION, page[upgrade:], copy, 300, **environ)
+        kinds = "deployments,pods,scaledobjects,triggerauthentications,horizontalpodautoscalers"
+        left = away.cluster.kubectl("get", kinds, "--namespace", "default", "-o", "name", "--ignore-not-found")
+        assert left.stdout == "", "the actors' children went with them, and no finalizer keeps any"
+        # What an actor's removal leaves: queues of the end actors, which are the namespace's.
+        queues = {found["name"] for found in broker.ask("GET", f"queues/{vhost}") if "delay" not in found["name"]}
+        assert queues <= {f"asya-default-{end}{tail}" for end in ("x-sink", "x-sump") for tail in ("", "-dlq")}

@@ -1,4 +1,4 @@
-"""While messages flow: pods are deleted, controller and broker restarted. Nothing that was accepted is lost."""
+"""While messages flow: handlers are updated, pods deleted, controller and broker restarted. Nothing that was accepted is lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.actors import RUNTIME
+from tests.support.controller_bed import condition
+from tests.support.kube.api import JSON_PATCH
 from tests.support.kube.cluster import SYSTEM
+from tests.support.kube.images import HANDLERS
 from tests.support.kube.installation import Actors, Installation
 from tests.support.kube.traffic import Traffic
 from tests.support.rabbitmq import Node
@@ -34,6 +38,25 @@ def some_more(mail: Traffic, count: int = 10) -> None:
 
 def names(actors: Actors) -> set[str]:
     return {pod["metadata"]["name"] for pod in actors.pods("doze")}
+
+
+def test_a_new_image_of_the_handler_rolls_out_under_load(actors: Actors, traffic: MakeTraffic) -> None:
+    mail = running(actors, traffic)
+    old = names(actors)
+    with mail.flow("doze", PAYLOAD, EVERY_S):
+        some_more(mail)
+        path = "/" + "/".join(map(str, (*RUNTIME, "image")))
+        patch = [{"op": "replace", "path": path, "value": HANDLERS[1]}]
+        actors.api.patch("asyncactors", actors.namespace, "doze", patch, JSON_PATCH)
+        until(lambda: len(names(actors)) == 2 and not names(actors) & old, 120, 0.2, what="both pods are new")
+        status = actors.reaches("doze", "Running", "WorkloadAvailable", 90)
+        assert condition(status, "Ready")[0] == "True"
+        some_more(mail)
+    mail.settle()
+    versions = [found["payload"]["version"] for found in mail.ended.values()]
+    assert set(versions) == {"1", "2"}
+    last = mail.send("doze", PAYLOAD)
+    assert mail.result(last)["payload"]["version"] == "2"
 
 
 def test_pods_that_are_deleted_under_load_lose_nothing(actors: Actors, traffic: MakeTraffic) -> None:

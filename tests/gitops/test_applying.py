@@ -14,8 +14,8 @@ import pytest
 from tests.support.actors import RUNTIME, actor
 from tests.support.controller_process import ControllerProcess, rabbitmq
 from tests.support.kube.api import Refused
-from tests.support.kube.cluster import CONTROLLER, CRD, SYSTEM, Cluster, documents, own_cluster
-from tests.support.manifests import OVERLAYS, as_yaml, objects, tree, whole
+from tests.support.kube.cluster import CONTROLLER, SYSTEM, Cluster, own_cluster
+from tests.support.manifests import OVERLAYS, as_yaml, objects, older_crd, tree, whole
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
 
@@ -96,29 +96,10 @@ def test_objects_that_come_in_the_wrong_order_are_there_after_a_second_try(bare:
         bare.renew()
 
 
-def older() -> JSON:
-    """The CRD as a version before ours may have had it: fewer fields, fewer columns, no rules."""
-    (crd,) = documents(CRD)
-    crd = json.loads(json.dumps(crd))
-    (version,) = crd["spec"]["versions"]
-    version["additionalPrinterColumns"] = version["additionalPrinterColumns"][:3]
-    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    for field in ("resiliency", "timeout"):
-        del spec["properties"][field]
-    return without_rules(crd)
-
-
-def without_rules(value: Any) -> Any:
-    """A schema without its CEL rules."""
-    if isinstance(value, dict):
-        return {key: without_rules(item) for key, item in value.items() if key != "x-kubernetes-validations"}
-    return [without_rules(item) for item in value] if isinstance(value, list) else value
-
-
 def test_an_older_crd_is_replaced_and_its_actors_stay(bare: Cluster, tmp_path: Path) -> None:
     folder = tree(tmp_path) / "kustomize/overlays/local"
     bare.kubectl("apply", "-k", str(folder))
-    bare.kubectl("replace", "-f", "-", text=as_yaml(older()))
+    bare.kubectl("replace", "-f", "-", text=as_yaml(older_crd()))
     retrying = (("spec", "resiliency"), {"policies": {"default": {"maxAttempts": 3}}})
     with bare.namespace() as namespace:
         place = (("metadata", "namespace"), namespace)
@@ -141,14 +122,11 @@ def keeps(cluster: Cluster, namespace: str, field: tuple[Any, Any]) -> bool:
     return "resiliency" in cluster.api.create("asyncactors", namespace, document, dryRun="All")["spec"]
 
 
-def test_the_controllers_pod_passes_the_restricted_profile(bare: Cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"], ids=["controller", "rabbitmq"])
+def test_every_pod_of_the_installation_passes_the_restricted_profile(bare: Cluster, tmp_path: Path, kind: str) -> None:
     folder = tree(tmp_path) / "kustomize/overlays/local"
-    (deployment,) = [
-        found
-        for found in objects(whole(folder))
-        if (found["kind"], found["metadata"]["name"]) == ("Deployment", "asya-controller")
-    ]
-    template = deployment["spec"]["template"]
+    (found,) = [item for item in objects(whole(folder)) if item["kind"] == kind]
+    template = found["spec"]["template"]
     with bare.namespace(**{"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
         pod = {"metadata": {"name": "p"}, "spec": template["spec"] | {"serviceAccountName": "default"}}
         bare.kubectl("create", "serviceaccount", "default", "-n", namespace, check=False)

@@ -6,11 +6,13 @@ made ready by the test, the controller is a process beside the API server, and w
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.actors import actor
 from tests.support.console import ROOT, Step, check, copy_of_the_repository, steps
 from tests.support.controller_process import ControllerProcess, rabbitmq
 from tests.support.kube.api import Api
@@ -86,3 +88,32 @@ def test_the_overlay_for_trying_out_is_applied_by_the_commands_of_the_page(tmp_p
     assert applied.command == "kubectl apply -k kustomize/overlays/local"
     built = Step(2, "kubectl kustomize kustomize/overlays/local", ("...", "kind: StatefulSet", "..."))
     check(INSTALLATION, [written, built], copy, 60, PATH=str(binaries()["kubectl"].parent))
+
+
+def test_actors_whose_controller_is_gone_are_let_go_by_the_command_of_the_page(
+    cluster: Cluster, namespace: str
+) -> None:
+    (command,) = re.findall(r"```sh\n(kubectl patch asya NAME .*?)\n```", INSTALLATION.read_text())
+    held = actor((("metadata", "namespace"), namespace), (("metadata", "finalizers"), ["asya.sh/finalizer"]))
+    cluster.api.create("asyncactors", namespace, held)
+    cluster.api.delete("asyncactors", namespace, "hello")
+    assert cluster.api.get("asyncactors", namespace, "hello")["metadata"]["deletionTimestamp"]
+    cluster.kubectl("-n", namespace, *shlex.split(command.replace("NAME", "hello"))[1:])
+    assert cluster.api.find("asyncactors", namespace, "hello") is None
+
+
+def test_argo_cd_learns_the_health_of_actors_by_the_command_of_the_page_and_keeps_its_settings(
+    cluster: Cluster,
+) -> None:
+    (command,) = re.findall(r"`(kubectl apply [^`]*gitops/argocd)`", INSTALLATION.read_text())
+    cluster.kubectl("create", "namespace", "argocd", check=False)
+    theirs = {"metadata": {"name": "argocd-cm"}, "data": {"url": "https://argocd.example.com"}}
+    cluster.api.create("configmaps", "argocd", theirs)
+    try:
+        cluster.kubectl(*shlex.split(command.replace("gitops/argocd", str(ROOT / "gitops" / "argocd")))[1:])
+        data = cluster.api.get("configmaps", "argocd", "argocd-cm")["data"]
+        assert data.pop("url") == "https://argocd.example.com"
+        script = (ROOT / "gitops" / "argocd" / "health.lua").read_text()
+        assert data == {"resource.customizations.health.asya.sh_AsyncActor": script}
+    finally:
+        cluster.kubectl("delete", "namespace", "argocd", "--wait=false")

@@ -1,6 +1,6 @@
-"""The manifests of kustomize/ as people get them: a copy with the file that they make first, and what an overlay builds.
+"""The manifests of kustomize/ as people get them: a copy with the file that they make first, what an overlay builds, an older CRD.
 
-Used by tests/gitops.
+Used by tests/gitops and tests/e2e.
 """
 
 import shutil
@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tests.support.console import ROOT
 from tests.support.kube.binaries import binaries
+from tests.support.kube.cluster import CRD, documents
 
 JSON = dict[str, Any]
 OVERLAYS = ("local", "production", "namespaced")
@@ -48,3 +49,22 @@ def as_yaml(*documents: JSON) -> str:
     text = StringIO()
     YAML(typ="safe").dump_all(documents, text)
     return text.getvalue()
+
+
+def older_crd() -> JSON:
+    """The CRD as a version before ours may have had it: fewer fields, fewer columns, no rules."""
+    (crd,) = documents(CRD)
+    crd = dict(_without_rules(crd))
+    (version,) = crd["spec"]["versions"]
+    version["additionalPrinterColumns"] = version["additionalPrinterColumns"][:3]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for field in ("resiliency", "timeout"):
+        del spec["properties"][field]
+    return crd
+
+
+def _without_rules(value: Any) -> Any:
+    """A copy of a schema without its CEL rules."""
+    if isinstance(value, dict):
+        return {key: _without_rules(item) for key, item in value.items() if key != "x-kubernetes-validations"}
+    return [_without_rules(item) for item in value] if isinstance(value, list) else value

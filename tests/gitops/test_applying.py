@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.actors import RUNTIME, actor
+from tests.support.console import ROOT
 from tests.support.controller_process import ControllerProcess, rabbitmq
 from tests.support.kube.api import Refused
 from tests.support.kube.cluster import CONTROLLER, SYSTEM, Cluster, own_cluster
@@ -83,6 +84,23 @@ def test_every_overlay_applies_twice_in_any_order_and_changes_nothing(
         assert steady(bare, overlays / name) == first
 
 
+ALONE = """\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../../base]
+components: [../../components/{name}]
+"""
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "kustomize" / "components").iterdir()))
+def test_every_component_can_be_added_to_the_base_alone(bare: Cluster, tmp_path: Path, name: str) -> None:
+    overlays = tree(tmp_path) / "kustomize/overlays"
+    (overlays / "alone").mkdir()
+    (overlays / "alone" / "kustomization.yaml").write_text(ALONE.format(name=name))
+    bare.kubectl("apply", "-k", str(overlays / "alone"), "--dry-run=server")
+    assert whole(overlays / "alone") != whole(overlays.parent / "base")
+
+
 def test_objects_that_come_in_the_wrong_order_are_there_after_a_second_try(bare: Cluster, tmp_path: Path) -> None:
     folder = tree(tmp_path) / "kustomize/overlays/local"
     bare.kubectl("delete", "-k", str(folder), "--ignore-not-found", "--wait")
@@ -127,6 +145,9 @@ def test_every_pod_of_the_installation_passes_the_restricted_profile(bare: Clust
     folder = tree(tmp_path) / "kustomize/overlays/local"
     (found,) = [item for item in objects(whole(folder)) if item["kind"] == kind]
     template = found["spec"]["template"]
+    for claim in found["spec"].get("volumeClaimTemplates", ()):  # as its controller adds them
+        name = claim["metadata"]["name"]
+        template["spec"]["volumes"].append({"name": name, "persistentVolumeClaim": {"claimName": name}})
     with bare.namespace(**{"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
         pod = {"metadata": {"name": "p"}, "spec": template["spec"] | {"serviceAccountName": "default"}}
         bare.kubectl("create", "serviceaccount", "default", "-n", namespace, check=False)

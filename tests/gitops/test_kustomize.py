@@ -45,6 +45,23 @@ def test_a_changed_configuration_changes_the_deployment(tmp_path: Path) -> None:
     assert mounted() != before
 
 
+def test_everything_that_selects_the_controller_finds_it_and_the_ports_that_it_names(tmp_path: Path) -> None:
+    found = {item["kind"]: item for item in objects(built(tree(tmp_path) / "kustomize/overlays/production"))}
+    template = found["Deployment"]["spec"]["template"]
+    labels = template["metadata"]["labels"].items()
+    ports = {port["name"] for container in template["spec"]["containers"] for port in container["ports"]}
+    service = found["Service"]
+    assert service["spec"]["selector"].items() <= labels
+    assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    policy = found["NetworkPolicy"]["spec"]
+    for selector in (policy["podSelector"], found["PodDisruptionBudget"]["spec"]["selector"]):
+        assert selector["matchLabels"].items() <= labels
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} <= ports
+    monitor = found["ServiceMonitor"]["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert {end["port"] for end in monitor["endpoints"]} <= {port["name"] for port in service["spec"]["ports"]}
+
+
 def test_namespaced_mode_binds_no_cluster_role_to_the_whole_cluster(tmp_path: Path) -> None:
     found = objects(built(tree(tmp_path) / "kustomize/overlays/namespaced"))
     assert [item["metadata"]["name"] for item in found if item["kind"] == "ClusterRoleBinding"] == []

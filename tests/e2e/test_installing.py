@@ -1,4 +1,5 @@
-"""`kubectl apply -k` on the real cluster: how long it takes, twice, over an older CRD and before the broker, with a mistake in it.
+"""`kubectl apply -k` on the real cluster: how long it takes, twice, over an older CRD and before the broker, with a mistake in it, and
+once more after a removal in the wrong order.
 
 Those with the fixture `away` have the cluster to themselves: the session's installation is taken away before and applied again after them.
 In any order and before KEDA: tests/gitops/test_applying.py, which needs no pods. All away again: test_pages.py.
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from bench.report import at_most
+from tests.support.kube.cluster import SYSTEM
 from tests.support.kube.figures import keep
 from tests.support.kube.installation import Installation
 from tests.support.manifests import as_yaml, older_crd
@@ -64,6 +66,34 @@ def test_applied_over_an_older_crd_and_before_the_broker_the_mesh_takes_up_its_a
         finally:
             broker.mend()
         actors.reaches("old", "Running", "WorkloadAvailable", 120)
+
+
+def test_removed_before_its_actors_and_applied_again_the_mesh_lets_them_go_and_works_once_more(
+    installation: Installation,
+) -> None:
+    """docs/installation.md, Uninstall: the wrong order, and the way out of it."""
+    with installation.namespace() as actors:
+        actors.create(
+            "one", (("metadata", "annotations"), {"asya.sh/deletion-policy": "Retain"})
+        )  # no looks at its queue
+        actors.reaches("one", "Running", "WorkloadAvailable", 90)
+        delete = ("delete", "-k", str(installation.overlay), "--timeout=4s")
+        try:
+            installation.cluster.kubectl("scale", "deployment/asya-controller", "-n", SYSTEM, "--replicas=0")
+            until(lambda: not installation.controllers(), 60, 0.2, what="no controller that would let the actor go")
+            assert installation.cluster.kubectl(*delete, check=False).returncode != 0, "the actor holds the CRD"
+            assert len(actors.pods("one")) == 1, "and goes on working"
+        finally:
+            until(
+                lambda: installation.api.find("namespaces", "", SYSTEM) is None, 60, 0.2, what="the controller is gone"
+            )
+            installation.apply()
+        crd = ("customresourcedefinitions", "", "asyncactors.asya.sh")
+        until(lambda: installation.api.find(*crd) is None, 90, 0.2, what="the actor has gone and the CRD after it")
+        installation.apply()
+        installation.ready(90)
+        actors.create("two")
+        actors.reaches("two", "Running", "WorkloadAvailable", 120)
 
 
 def test_a_mistake_in_the_configuration_is_read_in_the_pods_termination_message(away: Installation) -> None:

@@ -48,10 +48,11 @@ def marks(found: Assessment, status: Mapping[str, Any]) -> Iterator[datetime]:
 
 def status_marks(found: Assessment, status: Mapping[str, Any]) -> Iterator[datetime]:
     """Marks of Last-Scale, the shortage, the queue and Stalled."""
-    if boundary := found.last_scale.next_boundary(found.now):
-        yield boundary
-    if found.last_scale.at is not None:
+    # Of an actor that is being created no last scale is told.
+    if found.last_scale.at is not None and "lastScaleTime" in status:
         yield found.last_scale.at + found.drain_window + A_MOMENT
+        if boundary := found.last_scale.next_boundary(found.now):
+            yield boundary
     if found.short_since is not None:
         yield found.short_since + patience(found.world)
     if found.world.memory.queue_failing_since is not None:

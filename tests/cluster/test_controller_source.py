@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.console import ROOT
 from tests.support.controller_process import rabbitmq, running
+from tests.support.kube import faults
 from tests.support.kube.cluster import Cluster
+from tests.support.kube.proxy import ApiProxy
+from tests.support.kube.record import Request
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
 
@@ -42,3 +47,32 @@ def test_an_actor_of_a_namespace_that_is_not_watched_is_refused(
     with running(cluster, (namespace,), {"transports": {}}, {"ASYA_SOURCE_PATH": str(tmp_path)}) as controller:
         told = f"namespace default is none of those that are watched: {namespace}"
         until(lambda: told in controller.log(), 60, what="the refusal in the log")
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_that_asks_for_time_gets_it_although_files_change_meanwhile(
+    cluster: Cluster, namespace: str, tmp_path: Path, code: int
+) -> None:
+    """All or nothing also here: what the server turned away is made by a later pass, no earlier than it has asked for."""
+    proxy, asked_s = ApiProxy(cluster.api, cluster.api), 4
+
+    def tried() -> list[Request]:
+        return [request for request in proxy.record.requests if by_the_source(request)]
+
+    try:
+        turned_away = proxy.inject(faults.answer(code, retry_after=asked_s), where=by_the_source)
+        (tmp_path / "hello.yaml").write_text(HELLO)
+        with running(proxy, (namespace,), {"transports": {}}, {"ASYA_SOURCE_PATH": str(tmp_path)}) as controller:
+            until(lambda: turned_away.met, 60, what="the server has asked for time")
+            (tmp_path / "other.yaml").write_text(HELLO.replace("name: hello", "name: other"))
+            until(lambda: len(cluster.api.items("asyncactors", namespace)) == 2, 60, what="both actors")
+            first, second = tried()[:2]
+            assert second.at - first.at >= asked_s
+            assert "the file source cannot work now" in controller.log()
+    finally:
+        proxy.close()
+
+
+def by_the_source(request: Request) -> bool:
+    """Its applies of actors, the tries among them."""
+    return request.resource == "asyncactors" and request.query.get("fieldManager") == "asya-files"

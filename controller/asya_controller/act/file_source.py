@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from asya_controller.act.api import Api
-from asya_controller.act.source.loop import follow
+from asya_controller.act.source.loop import LAST_RETRY_S, follow
 from asya_controller.act.source.passes import Outcome, Source
 from asya_controller.decide.source.applyset import MANAGER, ApplySet
 from asya_controller.decide.source.documents import DEFAULT_NAMESPACE
@@ -42,7 +42,14 @@ class FileSource:
             self._thread.join(within_s)
 
     def _run(self) -> None:
-        follow(self._source, told, self._stop)
+        while not self._stop.is_set():
+            try:
+                follow(self._source, told, self._stop)
+            except (
+                Exception
+            ):  # a task's boundary: files that nobody understands must not end the source for good, unheard
+                log.exception("the file source failed unexpectedly")
+                self._stop.wait(LAST_RETRY_S)
 
 
 def told(news: Outcome | str) -> None:

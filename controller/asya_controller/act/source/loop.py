@@ -33,7 +33,7 @@ def follow(source: Source, report: Report, stop: threading.Event) -> None:
     while not stop.is_set():
         # Before the look, so that no change falls between look and watch.
         changes = Changes(source.paths, stop)
-        wait_s = RESCAN_S
+        wait_s, asked_s = RESCAN_S, 0.0
         try:
             seen = source.look()
             if failures or last is None or _due(last, time.monotonic() - passed_at) or not _same(last, seen):
@@ -45,11 +45,13 @@ def follow(source: Source, report: Report, stop: threading.Event) -> None:
                 last, wait_s = None, AGAIN_S
         except (ApiError, Refused, Unsettled, OSError) as error:
             failures += 1
-            wait_s = _pause_s(error, failures)
+            asked_s = (error.retry_after_s or 0.0) if isinstance(error, ApiError) else 0.0
+            wait_s = max(0.0, _pause_s(failures) - asked_s)
             if (sentence := _sentence(error)) != told:
                 told = sentence
                 report(sentence)
         try:
+            stop.wait(asked_s)  # a server that asks for time gets it, whatever happens to the files
             changes.wait(wait_s)
         finally:
             changes.close()
@@ -65,10 +67,9 @@ def _due(last: Outcome, ago_s: float) -> bool:
     return ago_s > (RESCAN_S / 2 if refused_there else DRIFT_S)
 
 
-def _pause_s(error: Exception, failures: int) -> float:
-    asked = error.retry_after_s if isinstance(error, ApiError) else None
+def _pause_s(failures: int) -> float:
     longest: float = min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(failures - 1, 10))
-    return asked if asked is not None else longest * random.uniform(0.5, 1.0)
+    return longest * random.uniform(0.5, 1.0)
 
 
 def _sentence(error: Exception) -> str:

@@ -118,6 +118,13 @@ def test_get_of_one_as_data_is_the_object(command: Asya) -> None:
     assert json.loads(command("get", "--output", "json").stdout)["kind"] == "List"
 
 
+@pytest.mark.usefixtures("failing")
+def test_graph_draws_the_actors_of_a_namespace_with_their_queues(command: Asya) -> None:
+    found = json.loads(command("graph", "--output", "json").stdout)
+    assert found["nodes"] == [{"name": "hello", "status": "RuntimeError", "replicas": 0, "queued": 3, "processing": 0}]
+    assert "RuntimeError 0/1, 3 queued, 0 in work" in command("graph", "--format", "mermaid").stdout
+
+
 @pytest.mark.usefixtures("hello")
 def test_an_unknown_actor_has_near_names(command: Asya) -> None:
     for verb in ("get", "explain"):

@@ -2,17 +2,20 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asya_cli.context import ContextOption, NamespaceOption, refuse_cluster
+from asya_cli.context import ContextOption, NamespaceOption, cluster_meant
 from asya_cli.errors import UsageMistake
 from asya_cli.local.drawings import DRAWINGS
 from asya_cli.local.folder import Folder
 from asya_cli.local.graph import Graph, graph_of, graph_of_files
 from asya_cli.local.present import present
 from asya_cli.output import Output, OutputOption, emit
+
+if TYPE_CHECKING:
+    from asya_cli.cluster.connection import Cluster
 
 
 class Format(StrEnum):
@@ -32,9 +35,40 @@ def command(
     context: ContextOption = None,
 ) -> None:
     """Draw the mesh: actors, edges, queue depths."""
-    refuse_cluster(context)
-    found = of_files(paths) if paths else graph_of(present(Folder.here()).select(namespace))
+    found = of_files(paths) if paths else of_mesh(context, namespace)
     emit(found.as_data(), output, lambda: DRAWINGS[form.value](found))
+
+
+def of_mesh(context: str | None, namespace: str | None) -> Graph:
+    """The graph of what runs: of the local mesh of this folder, or of one namespace of a cluster.
+
+    Raises:
+        Unreachable: there is neither.
+    """
+    cluster = cluster_meant(context, namespace)
+    return graph_of(present(Folder.here()).select(namespace)) if cluster is None else of_cluster(cluster)
+
+
+def of_cluster(cluster: "Cluster") -> Graph:
+    """As the actors' status tells; who has sent to whom is counted by sidecars, which nobody asks here: edges are the declared ones."""
+    from asya_cli.cluster.actors import listed
+    from asya_cli.cluster.connection import asked
+
+    with asked(cluster):
+        return graph_of([entry_of(document) for document in listed(cluster)[0]])
+
+
+def entry_of(document: dict[str, Any]) -> dict[str, Any]:
+    """An actor of a cluster in the form in which a local mesh tells of its own."""
+    status = document.get("status") or {}
+    return {
+        "label": document["metadata"]["name"],
+        "queue": status.get("queue"),
+        "document": {**document, "status": status},
+        "edges": {},
+        "queued": status.get("queuedMessages"),
+        "processing": status.get("processingMessages"),
+    }
 
 
 def of_files(paths: list[Path]) -> Graph:

@@ -44,15 +44,17 @@ def main(given: list[str]) -> int:
     parser.add_argument("--output", type=Path, default=Path("build/bench-controller.json"), metavar="FILE")
     chosen = parser.parse_args(given)
     size = SMALL if chosen.small else Size(batches=chosen.batches)
-    facts, figures = report.machine(), measured(size, kopf=not chosen.without_kopf)
-    report.write(chosen.output, facts, figures)
-    report.show(figures)
+    facts, figures = report.machine(), list[Figure]()
+    try:
+        measure(size, figures, kopf=not chosen.without_kopf)
+    finally:  # a quarter of an hour: what was measured before something went wrong is kept
+        report.write(chosen.output, facts, figures)
+        report.show(figures)
     return 0 if all(figure.ok for figure in figures) else 1
 
 
-def measured(size: Size, *, kopf: bool) -> list[Figure]:
-    """Every figure, in the order of an actor's life."""
-    found: list[Figure] = []
+def measure(size: Size, found: list[Figure], *, kopf: bool) -> None:
+    """Add every figure to `found`, in the order of an actor's life."""
     with bed() as (cluster, hands, subject):
 
         def phase(name: str, measure: Callable[[], list[Figure]]) -> None:
@@ -71,7 +73,6 @@ def measured(size: Size, *, kopf: bool) -> list[Figure]:
         phase("restarting", lambda: restart(subject, hands, size))
         phase("looking again", lambda: resync(subject, hands, size))
         phase("the outage", lambda: outage(cluster, subject, hands, size))
-    return found
 
 
 def kopf_ratio(kopf_ms: list[float], found: list[Figure]) -> list[Figure]:

@@ -26,6 +26,7 @@ def test_the_measurement_of_the_controller_runs_and_keeps_its_samples(tmp_path: 
     written = json.loads(output.read_text())
     assert written["machine"]["cores"]
     found = {figure["name"]: figure for figure in written["figures"]}
+    assert FIGURES.keys() <= found.keys(), done.stderr[-3000:]
     assert {name: found[name]["unit"] for name in FIGURES} == FIGURES
     assert all(figure["samples"] for figure in found.values())
     # These are not a matter of speed.

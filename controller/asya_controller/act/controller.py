@@ -16,15 +16,12 @@ from asya_controller.act.brokers import Brokers
 from asya_controller.act.events import EventSender
 from asya_controller.act.kinds import (
     ACTOR,
+    ALWAYS_SERVED,
     CONFIG_MAP,
-    DEPLOYMENT,
-    HPA,
     KEDA_KINDS,
-    POD,
     REPLICA_SET,
     SCALED_OBJECT,
     SERVICE_ACCOUNT,
-    STATEFUL_SET,
     Kind,
 )
 from asya_controller.act.metrics import CONTROLLER, Metrics, Reading
@@ -33,8 +30,8 @@ from asya_controller.act.reach import Reach
 from asya_controller.act.reconcile import Reconciler
 from asya_controller.act.reflector import Reflector
 from asya_controller.act.scripts import housekeeping
-from asya_controller.act.store import Name
-from asya_controller.act.view import ACTOR_LABEL, OWN_LABEL, View
+from asya_controller.act.store import ACTOR_LABEL, Name
+from asya_controller.act.view import OWN_LABEL, View
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.workload import role_arn
 from asya_controller.settings import Settings
@@ -45,7 +42,6 @@ KEDA_EVERY_S = 60.0
 SWEEP_EVERY_S = 600.0
 STUCK_WATCH_S = 180.0
 STUCK_PASS_S = 600.0
-WATCHED = (DEPLOYMENT, STATEFUL_SET, REPLICA_SET, POD, HPA)
 
 
 class Controller:
@@ -86,7 +82,7 @@ class Controller:
         """Begin to fill the stores; standby replicas do it too."""
         for kind, selector in (
             (ACTOR, ""),
-            *((kind, ACTOR_LABEL) for kind in WATCHED),
+            *((kind, ACTOR_LABEL) for kind in ALWAYS_SERVED),
             (CONFIG_MAP, OWN_LABEL),
             *(((SERVICE_ACCOUNT, OWN_LABEL),) if self._roles else ()),
         ):

@@ -39,6 +39,8 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET)
 KEDA_KINDS = (SCALED_OBJECT, TRIGGER_AUTHENTICATION)
+ALWAYS_SERVED = (*WORKLOADS, REPLICA_SET, POD, HPA)
+"""Kinds of an actor's objects that are there in every cluster; KEDA's come and go with it."""
 BY_NAME = {
     kind.name: kind
     for kind in (

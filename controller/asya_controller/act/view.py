@@ -9,15 +9,10 @@ from typing import Any
 from asya_controller.act.claims import Claims
 from asya_controller.act.kinds import (
     ACTOR,
+    ALWAYS_SERVED,
     CONFIG_MAP,
-    DEPLOYMENT,
-    HPA,
-    POD,
-    REPLICA_SET,
-    SCALED_OBJECT,
+    KEDA_KINDS,
     SERVICE_ACCOUNT,
-    STATEFUL_SET,
-    TRIGGER_AUTHENTICATION,
     Kind,
 )
 from asya_controller.act.store import Json, Kept, Name, Store
@@ -31,7 +26,6 @@ from asya_schemas.actor.identity import (
 )
 
 OWN_LABEL = "app.kubernetes.io/managed-by=asya-controller"
-ACTOR_LABEL = "asya.sh/actor"
 READ_ANNOTATIONS = (
     SUSPEND_ANNOTATION,
     RECONCILE_ANNOTATION,
@@ -39,7 +33,6 @@ READ_ANNOTATIONS = (
     DELETION_POLICY_ANNOTATION,
     FORCE_DELETE_ANNOTATION,
 )
-CHILDREN = (DEPLOYMENT, STATEFUL_SET, REPLICA_SET, POD, HPA, SCALED_OBJECT, TRIGGER_AUTHENTICATION)
 
 
 class View:
@@ -52,7 +45,7 @@ class View:
         self.actors = Store(ACTOR, self._actor_changed, self._actor_news)
         self.stores: Mapping[Kind, Store] = {
             ACTOR: self.actors,
-            **{kind: Store(kind, self._child_changed) for kind in CHILDREN},
+            **{kind: Store(kind, self._child_changed) for kind in (*ALWAYS_SERVED, *KEDA_KINDS)},
             SERVICE_ACCOUNT: Store(SERVICE_ACCOUNT, self._child_changed, presence),
             CONFIG_MAP: Store(CONFIG_MAP, self._script_changed, presence),
         }

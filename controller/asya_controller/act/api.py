@@ -5,6 +5,7 @@ its class of error. Thread-safe. A little long: most of it is one method for eac
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -271,8 +272,7 @@ class Api:
         accept: str,
         silence_s: float = ANSWER_TIMEOUT_S,
     ) -> Answer:
-        given = {key: value for key, value in (query or {}).items() if value}
-        target = f"{self._connection.prefix}{path}{'?' + urlencode(given) if given else ''}"
+        target = f"{self._connection.prefix}{path}{query_of(tuple((query or {}).items()))}"
         headers = {**self._connection.headers(), "Accept": accept, **({"Content-Type": content} if body else {})}
         data = encode(body) if body is not None else None
         try:
@@ -284,6 +284,13 @@ class Api:
         if answer.status >= 300:
             raise error_of(answer.status, sentence(self._whole(method, path, answer)), answer.headers)
         return answer
+
+
+@lru_cache(maxsize=256)
+def query_of(pairs: tuple[tuple[str, str], ...]) -> str:
+    """The end of a request's target; a pass asks with the same few again and again. What is empty is left out."""
+    given = [pair for pair in pairs if pair[1]]
+    return f"?{urlencode(given)}" if given else ""
 
 
 def lines(answer: Answer) -> Iterator[bytes]:

@@ -14,6 +14,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 CONTROLLER: Final = "asyncactor"
+Shown = tuple[str, bool, Mapping[str, int | None]]
+"""Status, Ready and message counts of an actor."""
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60)
 
 
@@ -53,7 +55,8 @@ class Metrics:
         self.dropped = self._counter("asya_events_dropped", "Events not sent.")
         self.keda = self._gauge("asya_keda_available", "1: KEDA's API is served.")
         self._gauge("asya_controller_info", "What runs.", ("version",)).labels(version).set(1)
-        self._shown: dict[tuple[str, str], str] = {}
+        self._shown: dict[tuple[str, str], Shown] = {}
+        self._answers: dict[tuple[str, str], Counter] = {}
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
@@ -82,19 +85,26 @@ class Metrics:
 
     def requested(self, code: str, method: str) -> None:
         """One answer of the API server."""
-        self.requests.labels(code, method, self._host).inc()
+        answers = self._answers.get((code, method))
+        if answers is None:  # finding a series by its labels costs as much as a small request
+            answers = self._answers[code, method] = self.requests.labels(code, method, self._host)
+        answers.inc()
 
     # actors
 
     def show(self, actor: tuple[str, str], status: Mapping[str, object], messages: Mapping[str, int | None]) -> None:
         """The state of an actor, as its status says it."""
-        value = str(status.get("status"))
-        if (former := self._shown.get(actor)) not in (None, value):
-            self.status.remove(*actor, former)
-        self._shown[actor] = value
-        self.status.labels(*actor, value).set(1)
         conditions: Iterable[Mapping[str, object]] = status.get("conditions") or ()  # type: ignore[assignment]
-        self.ready.labels(*actor).set(any(c["type"] == "Ready" and c["status"] == "True" for c in conditions))
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+        shown = (str(status.get("status")), ready, dict(messages))
+        former = self._shown.get(actor)
+        if former == shown:
+            return
+        self._shown[actor] = shown
+        if former is not None and former[0] != shown[0]:
+            self.status.remove(*actor, former[0])
+        self.status.labels(*actor, shown[0]).set(1)
+        self.ready.labels(*actor).set(ready)
         for state, number in messages.items():
             if number is not None:
                 self.messages.labels(*actor, state).set(number)
@@ -104,7 +114,7 @@ class Metrics:
         former = self._shown.pop(actor, None)
         if former is None:
             return
-        self.status.remove(*actor, former)
+        self.status.remove(*actor, former[0])
         self.ready.remove(*actor)
         for state in ("queued", "processing", "dead"):
             self.messages.remove(*actor, state)

@@ -109,7 +109,7 @@ class Answer:
         self.status = 100
         while 100 <= self.status < 200:  # what is only announced
             first, self.status, self.headers = head_of(line.until(b"\r\n\r\n"))
-        self._kept = first == b"HTTP/1.1" and self.headers.get("connection", "").lower() != "close"
+        self._kept = first == "HTTP/1.1" and self.headers.get("connection", "").lower() != "close"
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes.
@@ -243,14 +243,14 @@ def hang_up(lines: list[Line]) -> None:
         lines.pop().close()
 
 
-def head_of(text: bytes) -> tuple[bytes, int, dict[str, str]]:
+def head_of(text: bytes) -> tuple[str, int, dict[str, str]]:
     """Version, status and headers of an answer.
 
     Raises:
         Broken: it is none.
     """
-    first, *rest = text.split(b"\r\n")
-    if not first.startswith(b"HTTP/1.") or not first[9:12].isdigit():
+    first, *rest = text.decode("latin-1").split("\r\n")
+    if not first.startswith("HTTP/1.") or not first[9:12].isdecimal():
         raise Broken(f"not an answer of HTTP/1.1: {first[:60]!r}")
-    pairs = (line.decode("latin-1").partition(":") for line in rest)
+    pairs = [line.partition(":") for line in rest]
     return first[:8], int(first[9:12]), {name.lower(): value.strip() for name, _, value in pairs}

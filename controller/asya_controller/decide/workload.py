@@ -30,7 +30,10 @@ _PROBE_COMMAND = f"test -S {SOCKET_FOLDER}/asya-runtime.sock && test -f {SOCKET_
 
 def plain(value: Any) -> Any:
     """A copy made of dicts and lists only, so that nothing rendered shares structure with what was read."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str or kind is int or kind is bool:  # nearly all there is; the abstract types cost ten times as much
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]

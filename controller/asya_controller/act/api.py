@@ -19,8 +19,10 @@ from asya_controller.act.wire import Answer
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
-PAGE = 500
-"""Objects of one page of a list: large enough to be quick, small enough that nobody holds thousands twice."""
+PAGE = 100
+"""Objects of one page of a list. Every kind is listed at once at a start, and Python gives back little of what parsed pages took: with 500
+a controller of 1,000 actors holds 100 MiB more afterwards, and is no quicker.
+"""
 
 CHILDREN = "asya-controller"
 STATUS = "asya-status"

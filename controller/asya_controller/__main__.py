@@ -4,7 +4,6 @@ The only place that reads the environment, and the only one that ends the proces
 """
 
 import argparse
-import gc
 import os
 import signal
 import socket
@@ -37,10 +36,6 @@ EXIT_CONFIGURATION = 2
 STOP_WITHIN_S = 30.0
 OTHER_CONNECTIONS = 16
 """Watches, lease, Events, the look for KEDA."""
-GARBAGE_AFTER = (20_000, 10, 10)
-"""Containers made before Python looks for cycles. What a pass reads and makes are trees, which go without that: at Python's own 700 the
-search is a tenth of the work of a pass.
-"""
 
 
 def main() -> int:
@@ -61,8 +56,6 @@ def main() -> int:
         sys.stderr.write(f"configuration error: kubeconfig: {error}\n")
         return EXIT_CONFIGURATION
     logs.configure(settings.log_level)
-    gc.freeze()  # what the imports have made stays: it is never searched again
-    gc.set_threshold(*GARBAGE_AFTER)
     return live(settings, config, script, connection, version)
 
 

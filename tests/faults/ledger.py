@@ -6,7 +6,8 @@ expectations is decided afterwards.
 
 Lines (`what` and its members; times are wall clock seconds):
 
-    attempted   id, kind, ends: [{id, parent, reasons, result}]     about to be published, with every end it must have
+    attempted   id, kind, ends: [{id, parent, reasons, result}]     about to be published, with every end it must have; `crashed`
+                                                                    beside them: the result when the crash fence comes first
     accepted    id                                                  the broker confirmed it
     unknown     id, why                                             nobody knows whether the broker has it; it is not sent again
     run         id, place, pod, begin, done                         a handler was called; `done`: its delivery was settled, else null
@@ -170,6 +171,8 @@ def _is_wrong(wanted: Line, end: Line, kind: str) -> str | None:
         return (
             f"{end['id']} ({kind}) ended at {end['place']} with {end['reason']}, not {' or '.join(wanted['reasons'])}"
         )
+    if end["reason"] == "Crashed" and "crashed" in wanted:
+        wanted = wanted | {"result": wanted["crashed"]}
     for member in ("parent", "result"):
         if end[member] != wanted[member]:
             return f"{end['id']} ({kind}) has {member} {end[member]!r}, not {wanted[member]!r}"

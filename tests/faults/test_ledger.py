@@ -109,6 +109,15 @@ def test_another_reason_or_result_is_unexpected() -> None:
     assert check([*lines, ended("e"), ended("e", reason="Timeout", place="x-sump")]).unexpected
 
 
+def test_the_crash_fence_may_end_what_another_reason_would_have_ended_later_with_what_it_was_given() -> None:
+    begin = attempted("e")
+    begin["ends"] = [begin["ends"][0] | {"reasons": ["UnknownActor", "Crashed"], "crashed": {"number": 0}}]
+    lines = [begin, accepted("e")]
+    assert check([*lines, ended("e", reason="UnknownActor", place="x-sump")]).ok_in_all
+    assert check([*lines, ended("e", reason="Crashed", place="x-sump", result={"number": 0})]).ok_in_all
+    assert check([*lines, ended("e", reason="Crashed", place="x-sump")]).unexpected
+
+
 def test_two_runs_at_an_end_are_a_duplicate_which_an_interruption_excuses() -> None:
     lines = [attempted("e"), accepted("e"), ended("e")]
     runs = [ran("e", 1.0, None, "x-sink", "x-sink"), ran("e", 3.0, 3.1, "x-sink", "x-sink")]

@@ -46,7 +46,7 @@ import traceback
 # `signal` wraps these three, turning every number into an enum: 4 us for each call of a handler.
 from _signal import getsignal, set_wakeup_fd  # type: ignore[import-not-found]
 from _signal import signal as set_signal
-from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM
+from _socket import AF_UNIX, SHUT_WR, SO_SNDBUF, SOCK_STREAM, SOL_SOCKET
 from _socket import socket as Socket  # the C type: its methods cannot be patched, and `socket` costs 0.5 MB
 from _thread import start_new_thread
 from collections import deque
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 MSG_NOSIGNAL: int = getattr(_socket, "MSG_NOSIGNAL", 0)
 
 HEAD_ALLOWANCE_BYTES = 65536  # what the mesh may add to a message on its way
+SEND_BUFFER_BYTES = 2097152  # asked for, so that a large answer leaves in one piece; the system may grant less
 READ_DEPTH = 216
 MADE_DEPTH_OF_RESULT = 199  # 200 less the envelope itself
 INTEGER_DIGITS = 4300
@@ -1264,6 +1265,7 @@ class Connection:
 
     def __init__(self, sock: Socket) -> None:
         sock.setblocking(False)
+        sock.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
         self.sock = sock
         self.fd = sock.fileno()
         self.data = bytearray()

@@ -26,11 +26,14 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A valid envelope. `headers`, `payload` and `extra` (unknown members) hold JSON text."""
+    """A valid envelope. `headers`, `payload` and `extra` (unknown members) hold JSON text.
+
+    A payload may be large, so it stays inside the body it came in and is copied only into the next one.
+    """
 
     id: str
     route: Route
-    payload: bytes
+    payload: bytes | memoryview
     parent_id: str | None = None
     headers: Mapping[str, bytes] = {}
     status: Status = Status()
@@ -51,7 +54,9 @@ def parse(body: bytes, max_bytes: int, depth: int = READ_DEPTH) -> Envelope:
     """Read a body of at most `max_bytes` (the reader's limit). Raises Refused and nothing else."""
     if len(body) > max_bytes:
         raise unparsable("size", f"body has {len(body)} bytes, more than {max_bytes}")
-    found = strictjson.members(body, depth, unique="body")
+    views = strictjson.views(body, depth, unique="body")
+    payload = views.pop("payload", None)
+    found = {key: bytes(value) for key, value in views.items()}
     # First, because a key repeated in it is a parse error, and those beat everything said of other members.
     route = parse_route(found.pop("route")) if "route" in found else None
     if "id" not in found:
@@ -62,16 +67,15 @@ def parse(body: bytes, max_bytes: int, depth: int = READ_DEPTH) -> Envelope:
     if route is None:
         raise invalid("route", "missing required 'route' field")
     headers = _read_headers(found.pop("headers", b"null"))
-    if "payload" not in found:
+    if payload is None:
         raise invalid("payload", "missing required 'payload' field")
-    payload = found.pop("payload")
     status = parse_status(found.pop("status", b"null"))
-    return Envelope(envelope_id, route, payload, parent_id, headers, status, found)
+    return Envelope(envelope_id, route, memoryview(payload), parent_id, headers, status, found)
 
 
 def encode(envelope: Envelope) -> bytes:
     """Compact JSON: our own text in ASCII, everything carried as it came."""
-    parts = [b'{"id":', strictjson.text(envelope.id)]
+    parts: list[bytes | memoryview] = [b'{"id":', strictjson.text(envelope.id)]
     if envelope.parent_id is not None:
         parts += (b',"parent_id":', strictjson.text(envelope.parent_id))
     parts += (b',"route":', envelope.route.encode())

@@ -40,9 +40,9 @@ class ProtocolError(Exception):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One result of a handler: payload and headers as JSON text, route already advanced."""
+    """One result of a handler: payload (inside the answer) and headers as JSON text, route already advanced."""
 
-    payload: bytes
+    payload: memoryview
     route: Route
     headers: Mapping[str, bytes] = {}
 
@@ -57,12 +57,12 @@ def read_frame(raw: bytes, envelope: Envelope) -> Frame:
     return _checked(_read(raw, _ONE), envelope)
 
 
-def payloads_of(body: bytes) -> list[bytes]:
+def payloads_of(body: bytes) -> list[memoryview]:
     """Payloads of a 200 answer, routes not looked at: for end actors, which route nothing. Raises ProtocolError."""
     return [_payload(frame) for frame in _frames_in(body)]
 
 
-def payload_of(raw: bytes) -> bytes:
+def payload_of(raw: bytes) -> memoryview:
     """Payload of one frame of an end actor's runtime. Raises ProtocolError."""
     return _payload(_read(raw, _ONE))
 
@@ -104,10 +104,10 @@ def _read(raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
         raise ProtocolError(f"runtime sent JSON that is no frame: {error}") from None
 
 
-def _payload(frame: _Frame) -> bytes:
+def _payload(frame: _Frame) -> memoryview:
     if not frame.payload:
         raise ProtocolError("runtime sent a frame without payload")
-    return bytes(frame.payload)
+    return memoryview(frame.payload)
 
 
 def _checked(frame: _Frame, envelope: Envelope) -> Frame:

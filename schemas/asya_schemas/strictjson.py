@@ -49,15 +49,20 @@ def check(body: bytes, depth: int = READ_DEPTH) -> None:
         check_numbers(*suspected)
 
 
-def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> dict[str, bytes]:
-    """Members of the object `body`, values as JSON text, checked like `check`; of repeated keys the last wins.
+def members(body: bytes) -> dict[str, bytes]:
+    """As `views`, with copies of the values."""
+    return {key: bytes(value) for key, value in views(body).items()}
+
+
+def views(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> dict[str, msgspec.Raw]:
+    """Members of the object `body`, values as JSON text inside it, checked like `check`; of repeated keys the last wins.
 
     With `unique` (how to call the object, in words) a repeated key is refused with code `duplicate`.
     Raises Refused, also with code `object` when `body` is another JSON value.
     """
     suspected = _check_before(body, depth)
     try:
-        found = _OBJECT.decode(body)
+        found: dict[str, msgspec.Raw] = _OBJECT.decode(body)
     except msgspec.ValidationError:
         check(body, depth)
         raise unparsable("object", "body is JSON, but no object") from None
@@ -65,10 +70,9 @@ def members(body: bytes, depth: int = READ_DEPTH, unique: str | None = None) -> 
         raise _syntax(error) from None
     if suspected is not None:
         check_numbers(*suspected)
-    taken = {key: bytes(value) for key, value in found.items()}
     if unique is not None:
-        check_unique(body, taken, unique)
-    return taken
+        check_unique(body, found, unique)
+    return found
 
 
 def structure(body: bytes, decoder: msgspec.json.Decoder[Any], depth: int = READ_DEPTH) -> Any:
@@ -103,7 +107,7 @@ def items_of(raw: bytes) -> list[bytes] | None:
     return [bytes(item) for item in _LIST.decode(raw)]
 
 
-def check_unique(raw: bytes, found: Mapping[str, bytes], name: str) -> None:
+def check_unique(raw: bytes, found: Mapping[str, bytes | msgspec.Raw], name: str) -> None:
     """Raise Refused (`duplicate`) when the object text `raw`, whose members are `found`, names a key twice.
 
     A compact object without repeats is exactly as long as its members need, and nearly all are. Otherwise the text is
@@ -117,7 +121,7 @@ def check_unique(raw: bytes, found: Mapping[str, bytes], name: str) -> None:
         if text is None or _STR.decode(text[0]) != key:
             break
         position = _skip(raw, text.end(), b":")
-        if not raw.startswith(value, position):
+        if not raw.startswith(bytes(value), position):
             break
         position = _SPACE.match(raw, position + len(value)).end()  # type: ignore[union-attr]  # matches the empty text
         if raw[position : position + 1] == b"}":

@@ -171,11 +171,11 @@ def test_a_repeated_key_is_found_however_it_is_written(
     written = [f"{json.dumps(key, ensure_ascii=ascii_only)}{blank}:{blank}{json.dumps(value)}" for key, value in pairs]
     body = f"{{{blank}{f'{blank},{blank}'.join(written)}{blank}}}".encode()
     repeated = len({key for key, _ in pairs}) < len(pairs)
-    assert codes(lambda: strictjson.members(body, unique="body")) == ({"duplicate"} if repeated else set())
+    assert codes(lambda: strictjson.views(body, unique="body")) == ({"duplicate"} if repeated else set())
 
 
 def test_a_key_written_with_an_escape_is_the_same_key() -> None:
-    assert codes(lambda: strictjson.members(b'{"id":1,"\\u0069d":2}', unique="body")) == {"duplicate"}
+    assert codes(lambda: strictjson.views(b'{"id":1,"\\u0069d":2}', unique="body")) == {"duplicate"}
 
 
 @given(st.text())

@@ -104,7 +104,7 @@ def _answer(reply: Whole | Streamed | Nothing) -> bytes | None:
     """Payload of the first frame; None when there is none, or it is null or `{}`."""
     if isinstance(reply, Nothing):
         return None
-    payload = payloads_of(reply.body)[0] if isinstance(reply, Whole) else payload_of(reply.frames[0])
+    payload = bytes(payloads_of(reply.body)[0] if isinstance(reply, Whole) else payload_of(reply.frames[0]))
     return None if payload == b"null" or (payload[:1] == b"{" and not strictjson.members(payload)) else payload
 
 
@@ -132,7 +132,7 @@ def _from_envelope(rules: Rules, envelope: Envelope, deliveries: int) -> dict[st
     members: dict[str, Any] = {"status": phase, "result": msgspec.Raw(envelope.payload)}
     if status.reason is not None and (known or phase == "succeeded"):
         members["reason"] = status.reason
-    error = status.error if status.error is not None else _members(envelope.payload).get("details")
+    error = status.error if status.error is not None else _members(bytes(envelope.payload)).get("details")
     if phase == "failed":
         if error is not None:
             members["error"] = msgspec.Raw(error)

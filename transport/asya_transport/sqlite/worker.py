@@ -35,9 +35,12 @@ WATCH_S: Final = 6.0
 """A sleeper looks up so often: is the file still ours, is there a lease that will end? Below the lease, so no end is missed; at whole
 multiples of the clock, where the process looks at other things, too, so that it wakes once for all."""
 GATHER_S: Final = 0.005
-"""While more is coming, transactions begin at least so far apart."""
-GATHER_FROM: Final = 16
-"""With fewer messages in hand (a handler of 6 ms and more) waiting gathers nothing worth the delay."""
+GATHERED: Final = 8
+GATHER_LONG_S: Final = 0.02
+"""While more is coming, transactions begin at least GATHER_S apart, and GATHER_LONG_S where fewer than GATHERED have come by then: a large
+body or a handler of some milliseconds would else pay for a transaction each."""
+GATHER_FROM: Final = 8
+"""With fewer messages in hand (a handler of 12 ms and more) waiting gathers nothing worth the delay."""
 RETRY_FIRST_S: Final = 0.05
 RETRY_LAST_S: Final = 1.0
 CLOSE_WITHIN_S: Final = 1.0
@@ -117,8 +120,8 @@ class Worker:
             return
         store = self._store or self._open()
         self._dead.update(self.consumer.begin())
-        if self._more_is_coming() and time.monotonic() < self._began_at + GATHER_S:
-            self._sleep(self._began_at + GATHER_S, gathering=True)
+        if self._more_is_coming() and (begin_at := self._gathered_at()) > time.monotonic():
+            self._sleep(begin_at, gathering=True)
             return
         now = now_ms()
         self._check_loop()
@@ -132,6 +135,12 @@ class Worker:
         """Many are in hand, and for some of them nothing is asked for yet: the loop is at work."""
         held = self.consumer.hold.held
         return held >= GATHER_FROM and len(self.inbox) + len(self._waiting) < held and self._stop_at is None
+
+    def _gathered_at(self) -> float:
+        """When the next transaction has been waited for long enough, as far as is known now."""
+        soon = self._began_at + GATHER_S
+        few = 0 < len(self.inbox) < GATHERED and time.monotonic() >= soon
+        return self._began_at + GATHER_LONG_S if few else soon
 
     def _check_loop(self) -> None:
         since = self._unseen_since

@@ -168,6 +168,11 @@ def test_text_and_mermaid_draw_observed_and_declared_edges() -> None:
     assert "n1 -.-> n0" in as_mermaid(graph)
 
 
+def test_a_queue_that_nobody_has_counted_is_not_empty() -> None:
+    assert Node("a", "Running", 1, 1).facts == "Running 1/1, queue not counted"
+    assert Node("a", "Running", 1, 1, 3).facts == "Running 1/1, 3 queued"
+
+
 def test_a_retry_policy_declares_the_actor_it_falls_back_to() -> None:
     spec = {"resiliency": {"policies": {"default": {"onExhausted": ["rescue", "then"]}, "never": None}}}
     document = {"metadata": {"name": "a"}, "spec": spec}

@@ -25,7 +25,9 @@ class Node:
         """Status, replicas and queue depth in a few words, empty for an actor that does not run."""
         if self.status is None:
             return ""
-        return f"{self.status} {self.ready}/{self.desired}, {self.queued or 0} queued, {self.processing or 0} in work"
+        counted = ((self.queued, "queued"), (self.processing, "in work"))
+        known = [f"{count} {what}" for count, what in counted if count is not None]
+        return ", ".join([f"{self.status} {self.ready}/{self.desired}", *(known or ["queue not counted"])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,16 @@ from bench.report import Figure
 
 KOPF_GOAL = 0.5
 SMALL = Size(
-    batches=2, batch=3, pods=1, restarts=1, resync_every_s=2.0, resyncs=1, event_rate=3.0, events=6, outage_s=5.0
+    batches=2,
+    batch=3,
+    pods=1,
+    restarts=1,
+    resync_every_s=2.0,
+    marks_s=0.0,
+    resyncs=1,
+    event_rate=3.0,
+    events=6,
+    outage_s=5.0,
 )
 """Enough to meet everything once: what the tests run."""
 

@@ -32,7 +32,10 @@ class Size:
     batch: int = 100
     pods: int = 3
     restarts: int = 3
-    resync_every_s: float = 20.0
+    resync_every_s: float = 5.0
+    """Often, so that it is resyncs that cost, not what the process does besides."""
+    marks_s: float = 75.0
+    """After so long a new controller has had its own time marks: since its start the same is said of KEDA and the HPA for a minute."""
     resyncs: int = 3
     event_rate: float = 20.0
     events: int = 1000
@@ -117,13 +120,13 @@ def restart(subject: Subject, hands: Hands, size: Size) -> list[Figure]:
 
 def resync(subject: Subject, hands: Hands, size: Size) -> list[Figure]:
     """Every actor is looked at again although nothing has happened. The queues are not: they have a rhythm of their own."""
-    between_boundaries(hands, RESTART_S + size.resync_every_s * (size.resyncs + 2))
+    between_boundaries(hands, RESTART_S + size.marks_s + size.resync_every_s * (size.resyncs + 2))
     subject.stop()
     environ = {"BENCH_RESYNC_S": str(size.resync_every_s), "ASYA_QUEUE_HEALTH_CHECK_INTERVAL": "1h"}
     subject.start(environ, resynced=True)
     while subject.shown() != len(size.names):
         time.sleep(1.0)
-    time.sleep(size.resync_every_s)  # each has its time now
+    time.sleep(size.marks_s + size.resync_every_s)  # each has its time now
     writes, passes, samples = subject.controller.writes(), subject.passes(), []
     for _ in range(size.resyncs):
         begun = subject.cpu_s()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.actors import POD, RUNTIME, actor, recorded
+from tests.support.admission import as_kubectl_says, refusal, submit
 from tests.support.kube.api import APPLY, JSON, MERGE, Refused, path_of
 from tests.support.kube.cluster import CRD, Cluster, documents
 from tests.support.rule_cases import BROKEN, KEPT, MESSAGES, cases
@@ -27,28 +28,6 @@ NOT_SEEN_AT_ADMISSION = ("/opt//asya", "/opt/x/../asya")
 def placed(namespace: str, *changes: Any) -> JSON:
     """An actor in a namespace."""
     return actor((("metadata", "namespace"), namespace), *changes)
-
-
-def submit(cluster: Cluster, document: JSON) -> JSON:
-    """Create it without storing it, as strict as kubectl."""
-    document = document | {"metadata": document["metadata"] | {"namespace": "default"}}
-    return cluster.api.create("asyncactors", "default", document, dryRun="All", fieldValidation="Strict")
-
-
-def refusal(cluster: Cluster, document: JSON) -> Refused:
-    with pytest.raises(Refused) as refused:
-        submit(cluster, document)
-    return refused.value
-
-
-def as_kubectl_says(refused: Refused) -> str:
-    """The sentence that kubectl makes of an answer."""
-    details = refused.status.get("details", {})
-    lines = [f"{cause['field']}: {cause['message']}" for cause in details.get("causes", [])]
-    if not lines:
-        return refused.message
-    head = f'The AsyncActor "{details["name"]}" is invalid: '
-    return head + (lines[0] if len(lines) == 1 else "".join(f"\n* {line}" for line in lines))
 
 
 def shape(sentence: str) -> list[str]:
@@ -292,29 +271,6 @@ def test_a_status_outside_the_sixteen_is_refused(cluster: Cluster, namespace: st
     cluster.api.create("asyncactors", namespace, placed(namespace))
     with pytest.raises(Refused, match="Unsupported value"):
         with_status(cluster, namespace, STATUS | {"status": "Fine"})
-
-
-# --- What a controller never sees (contract: controller, Situations 57) -----------------------------------------------
-
-ROW_57: dict[str, tuple[list[Any], str]] = {
-    "min 5 with max 2": ([(("spec", "scaling"), {"minReplicas": 5, "maxReplicas": 2})], MESSAGES["V9"]),
-    "a name of 55 with scaling": (
-        [(("metadata", "name"), "a" * 55), (("spec", "scaling", "enabled"), True)],
-        MESSAGES["V2"],
-    ),
-    "two runtime containers": (
-        [((*POD, "containers", 1), actor()["spec"]["workload"]["template"]["spec"]["containers"][0])],
-        "Duplicate value",
-    ),
-    "a command": ([((*RUNTIME, "command"), ["python"])], MESSAGES["V5"]),
-    "no handler": ([((*RUNTIME, "env"), [])], MESSAGES["V7"]),
-}
-
-
-@pytest.mark.parametrize("situation", ROW_57)
-def test_row_57_is_refused_at_admission(cluster: Cluster, situation: str) -> None:
-    changes, words = ROW_57[situation]
-    assert words in as_kubectl_says(refusal(cluster, actor(*changes)))
 
 
 # --- Objects stored before the rules ----------------------------------------------------------------------------------

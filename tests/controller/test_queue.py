@@ -1,6 +1,8 @@
 """The keyed queue: one pass per key at a time, nothing lost, live changes first."""
 
+import random
 import threading
+import time
 
 from asya_controller.act.queue import LONGEST_RETRY_S, Queue
 from tests.support.wait import until
@@ -167,3 +169,52 @@ def test_two_workers_never_have_one_key_at_once() -> None:
         worker.join(5)
     assert clashes == []
     assert passes[0] >= 7
+
+
+def test_a_due_key_wakes_who_minds_the_clock_and_one_more() -> None:
+    """Not all eight workers: that would be most of what an idle actor costs."""
+    looks = [0]
+
+    def clock() -> float:
+        looks[0] += 1
+        return time.monotonic()
+
+    queue: Queue[int] = Queue(clock)
+    found = working(queue, 8)
+    keys = range(30)
+    begin = time.monotonic() + 0.2
+    for key in keys:
+        queue.add_at(key, begin + key * 0.02)
+    until(lambda: sorted(found) == [*keys], what="all were taken")
+    queue.close()
+    assert looks[0] < 9 * len(keys)
+
+
+def test_no_key_is_forgotten_whoever_sleeps_when_it_comes_or_is_due() -> None:
+    queue: Queue[int] = Queue()
+    found = working(queue, 4)
+    chance = random.Random(3)
+    keys = range(2000)
+    for key in keys:
+        if chance.random() < 0.5:
+            queue.add(key, backlog=chance.random() < 0.3)
+        else:
+            queue.add_at(key, time.monotonic() + chance.uniform(0, 0.05))
+        if chance.random() < 0.02:
+            time.sleep(0.01)  # long enough for all to sleep
+    until(lambda: set(found) == {*keys}, 10, what="all were taken")
+    queue.close()
+
+
+def working(queue: Queue[int], number: int) -> list[int]:
+    """What so many workers have taken so far; they end with the queue."""
+    found: list[int] = []
+
+    def work() -> None:
+        while (key := queue.take()) is not None:
+            found.append(key)
+            queue.done(key)
+
+    for _ in range(number):
+        threading.Thread(target=work, daemon=True).start()
+    return found

@@ -2,6 +2,9 @@
 
 Filled by listeners of the stores, brokers and timers; emptied by workers. A key that changes during its pass is looked at once more
 afterwards. Live changes go before the backlog of a start or a resync. Thread-safe. Knows nothing about actors but their keys.
+
+Of the workers that have nothing to do one minds the clock, the others sleep until they are called: if each of them woke for every key that
+is due, looking at an idle actor would cost three times as much.
 """
 
 import heapq
@@ -55,7 +58,14 @@ class Queue(Generic[K]):
     def __init__(self, clock: Callable[[], float] = time.monotonic, watcher: Watcher | None = None) -> None:
         self._clock = clock
         self._watcher = watcher or Nobody()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._earlier = threading.Condition(self._lock)
+        """Waited for by the worker that minds the clock."""
+        self._called = threading.Condition(self._lock)
+        self._minding = False
+        """A worker minds the clock."""
+        self._idle = 0
+        """Workers that sleep and have not been called."""
         self._ready: deque[K] = deque()
         self._backlog: deque[K] = deque()
         self._dirty: dict[K, tuple[float, bool]] = {}
@@ -69,10 +79,12 @@ class Queue(Generic[K]):
 
     def add(self, key: K, *, backlog: bool = False) -> None:
         """Look at it soon. A key that waits in the backlog is moved forward by a live change."""
-        with self._changed:
-            self._add(key, backlog)
+        with self._lock:
+            if self._add(key, backlog):
+                self._call()
 
-    def _add(self, key: K, backlog: bool) -> None:
+    def _add(self, key: K, backlog: bool) -> bool:
+        """Whether there is a key more to be taken."""
         known = self._dirty.get(key)
         if known is None:
             self._dirty[key] = (self._clock(), backlog)
@@ -80,14 +92,23 @@ class Queue(Generic[K]):
         elif known[1] and not backlog:
             self._dirty[key] = (known[0], False)
         else:
-            return
-        if key not in self._processing:
-            (self._backlog if backlog else self._ready).append(key)
-            self._changed.notify()
+            return False
+        if key in self._processing:
+            return False
+        (self._backlog if backlog else self._ready).append(key)
+        return True
+
+    def _call(self) -> None:
+        """Somebody is to look. Nobody sleeps: whoever comes next looks anyway."""
+        if self._idle:
+            self._idle -= 1
+            self._called.notify()
+        elif self._minding:
+            self._earlier.notify()
 
     def add_at(self, key: K, when: float) -> None:
         """Look at it at this time of the clock. A key has one such time, the earliest asked for; `done` clears it."""
-        with self._changed:
+        with self._lock:
             if when < self._due.get(key, float("inf")):
                 self._set(key, when)
 
@@ -95,14 +116,15 @@ class Queue(Generic[K]):
         self._due[key] = when
         self._count += 1
         heapq.heappush(self._later, (when, self._count, key))
-        self._changed.notify()
+        if self._later[0][0] == when and self._minding:
+            self._earlier.notify()
+        elif not self._minding:
+            self._call()
 
     def take(self) -> K | None:
         """The next key, waited for; None when the queue is closed. Every key taken must be given to `done`."""
-        with self._changed:
-            while True:
-                if self._closed:
-                    return None
+        with self._lock:
+            while not self._closed:
                 wait = self._release_due()
                 key = self._next()
                 if key is not None:
@@ -110,8 +132,17 @@ class Queue(Generic[K]):
                     self._processing.add(key)
                     self._due.pop(key, None)
                     self._watcher.waited(self._clock() - since)
+                    if self._ready or self._backlog or (self._later and not self._minding):
+                        self._call()
                     return key
-                self._changed.wait(wait)
+                if wait is not None and not self._minding:
+                    self._minding = True
+                    self._earlier.wait(wait)
+                    self._minding = False
+                else:
+                    self._idle += 1
+                    self._called.wait()
+            return None
 
     def _release_due(self) -> float | None:
         """Move what is due to the ready ones; seconds until the next is due."""
@@ -138,7 +169,7 @@ class Queue(Generic[K]):
 
     def done(self, key: K, *, again_at: float | None = None, failed: bool = False) -> None:
         """The pass is over. A failed one is repeated after 1, 2, 4 .. 60 s; success forgets the failures."""
-        with self._changed:
+        with self._lock:
             self._processing.discard(key)
             if failed:
                 number = self._failures.get(key, 0)
@@ -152,21 +183,22 @@ class Queue(Generic[K]):
                 self._failures.pop(key, None)
             if key in self._dirty:
                 (self._backlog if self._dirty[key][1] else self._ready).append(key)
-                self._changed.notify()
+                self._call()
             if again_at is not None and again_at < self._due.get(key, float("inf")):
                 self._set(key, again_at)
 
     def forget(self, key: K) -> None:
         """The actor is gone: no timers, no failures."""
-        with self._changed:
+        with self._lock:
             self._due.pop(key, None)
             self._failures.pop(key, None)
 
     def close(self) -> None:
         """Workers get None from now on."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._earlier.notify_all()
+            self._called.notify_all()
 
     @property
     def depth(self) -> int:

@@ -66,6 +66,7 @@ def scaling_down(home: Bed, name: str) -> None:
     """Five pods, three wanted: the two that go take their time."""
     home.create(name, scaling={"enabled": True})
     home.keda_says(name)
+    home.reaches(name, "Napping")  # else nobody has seen it at zero
     home.scale(name, 5)
     home.make_ready(name, 5)
     home.reaches(name, "Running")

@@ -49,8 +49,7 @@ def test_a_new_image_of_the_handler_rolls_out_under_load(actors: Actors, traffic
         patch = [{"op": "replace", "path": path, "value": HANDLERS[1]}]
         actors.api.patch("asyncactors", actors.namespace, "doze", patch, JSON_PATCH)
         until(lambda: len(names(actors)) == 2 and not names(actors) & old, 120, 0.2, what="both pods are new")
-        status = actors.reaches("doze", "Running", "WorkloadAvailable", 90)
-        assert condition(status, "Ready")[0] == "True"
+        until(lambda: condition(actors.status("doze"), "Ready")[0] == "True", 90, 0.2, what="the rollout is over")
         some_more(mail)
     mail.settle()
     versions = [found["payload"]["version"] for found in mail.ended.values()]

@@ -76,6 +76,7 @@ class Subject:
         """End it in good order."""
         if self.process is not None:
             self.process.stop()
+            self.process.close()
             self.process = None
 
     def close(self) -> None:

@@ -113,9 +113,9 @@ def world(cluster: Cluster) -> Iterator[World]:
         stuck = opened.sidecar("stuck")  # no runtime: it never consumes
         pods = {"a-1": working.address, "b-1": following.address, "stuck-1": stuck.address}
         with prometheus(targets(home, pods), groups) as found:
-            # A rate needs two samples of a counter, one before and one after.
-            found.answers('asya_actor_messages_processed_total{pod="a-1"}')
-            found.answers('asya_actor_messages_failed_total{pod="a-1"}')
+            # A rate needs two samples of a counter, one before and one after; each target has its own moment of the second.
+            for pod in pods:
+                found.answers(f'asya_actor_messages_processed_total{{pod="{pod}"}}')
             found.answers('asya_queue_messages{state="queued"}')
             for number in range(10):
                 opened.send(envelope(id=f"good-{number}"))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.console import ROOT
+from tests.support.guarded import Guarded
 from tests.support.kube.cluster import SYSTEM, Cluster
 from tests.support.kube.proxy import ApiProxy
 from tests.support.rabbitmq import PASSWORD, USER, Broker
@@ -43,6 +44,7 @@ class ControllerProcess:
     ) -> None:
         self._command = command or (sys.executable, "-m", "asya_controller")
         self._folder = Path(tempfile.mkdtemp(prefix="asya-controller-"))
+        self._guarded = Guarded(self._folder)
         for transport in config["transports"]:
             self.password(transport, PASSWORD)
         self.configure(config)
@@ -103,10 +105,7 @@ class ControllerProcess:
         """Start, without waiting."""
         self._ports = []
         self._log_begins = self.log_file.stat().st_size if self.log_file.exists() else 0
-        with self.log_file.open("ab") as output:
-            self.process = subprocess.Popen(
-                self._command, env=self._environ, stderr=output, stdout=output, cwd=self._folder
-            )
+        self.process = self._guarded.start(self._command, self.log_file, self._environ, self._folder)
 
     def start(self) -> None:
         """Start, and wait until its caches are full; a machine with forty waiting needs more than 30 s for the imports alone."""
@@ -164,8 +163,14 @@ class ControllerProcess:
         return sum(self.metric("rest_client_requests_total", method=method) for method in ("PATCH", "POST", "DELETE"))
 
     def stop(self) -> int:
-        """SIGTERM; the exit code."""
-        return self._end(signal.SIGTERM)
+        """SIGTERM; the exit code.
+
+        Raises:
+            AssertionError: it does not obey.
+        """
+        code = self._end(signal.SIGTERM)
+        assert code != -signal.SIGKILL, self.log()[-3000:]
+        return code
 
     def kill_now(self) -> None:
         """SIGKILL, without waiting: for who stands in the middle of a request."""
@@ -178,15 +183,12 @@ class ControllerProcess:
 
     def _end(self, how: signal.Signals) -> int:
         process, self.process = self.process, None
-        if process is None:
-            return 0
-        process.send_signal(how)
-        return process.wait(45)
+        return 0 if process is None else self._guarded.end(process, how, 45)
 
     def close(self) -> None:
-        """End it, whatever state it is in."""
-        if self.process is not None:
-            self.kill()
+        """End it, whatever state it is in; what it wrote is gone."""
+        self.process = None
+        self._guarded.close()
 
 
 def rabbitmq(broker: Broker, vhost: str, **changes: Any) -> dict[str, Any]:

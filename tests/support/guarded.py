@@ -54,7 +54,7 @@ class Guarded:
 
     def __init__(self, folder: Path) -> None:
         self._guard = subprocess.Popen(
-            [sys.executable, "-c", GUARD, folder], stdin=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-I", "-S", "-c", GUARD, folder], stdin=subprocess.PIPE, text=True, start_new_session=True
         )
         self._running: list[subprocess.Popen[bytes]] = []
 

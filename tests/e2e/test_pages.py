@@ -1,23 +1,31 @@
 """docs/installation.md and docs/debugging.md are typed as they stand on a real node: from a clone to a processed message and back.
 
-`docker` is tests/support/kube/docker.py there; what it built is loaded into the node as `kind load` would do it. KEDA and a RabbitMQ run.
-tests/gitops/test_installation.py types what needs no containers on an API server alone.
+The way with a RabbitMQ in the cluster, so with nothing but the repository and a cluster; tests/gitops/test_installation.py types the other
+one on an API server alone. What a machine without Docker and a registry cannot do is replaced, and nothing else:
+
+- `kind create` and KEDA's release: the tests' node, and KEDA's own programs beside it (tests/repository/test_kind.py has the first command);
+- `docker build`: tests/support/kube/docker.py; what it built is loaded into the node as `kind load` would do it;
+- the image `rabbitmq:4.1-management`: one of Debian's RabbitMQ (broker/Dockerfile);
+- the volume of a default StorageClass: a PersistentVolume of this machine.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.console import ROOT, check, copy_of_the_repository, steps
+from tests.support.console import ROOT, check, copy_of_the_repository, part, steps
 from tests.support.kube.binaries import binaries
+from tests.support.kube.images import build, push
 from tests.support.kube.installation import Installation
-from tests.support.rabbitmq import PASSWORD, USER
+from tests.support.kube.node import NAME
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 
 INSTALLATION = ROOT / "docs" / "installation.md"
 DEBUGGING = ROOT / "docs" / "debugging.md"
+RABBITMQ = "docker.io/library/rabbitmq:4.1-management"
 
 
 def docker(folder: Path) -> Path:
@@ -29,37 +37,46 @@ def docker(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def volume(away: Installation, tmp_path: Path) -> Iterator[None]:
+    """One for the claim of RabbitMQ."""
+    (tmp_path / "volume").mkdir()
+    here = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [NAME]}]}
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "local": {"path": str(tmp_path / "volume")},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [here]}},
+    }
+    away.api.create("persistentvolumes", "", {"metadata": {"name": "rabbitmq"}, "spec": spec})
+    yield
+    away.api.delete("persistentvolumes", "", "rabbitmq")
+
+
+@pytest.mark.usefixtures("volume")
 def test_the_pages_lead_from_a_clone_to_a_processed_message_and_back_to_nothing(
     away: Installation, tmp_path: Path
 ) -> None:
     copy = copy_of_the_repository(tmp_path / "copy")
-    page = steps(INSTALLATION)
-    lines = INSTALLATION.read_text().splitlines()
+    other = part(INSTALLATION, "### With a RabbitMQ that you have")
+    page = [step for step in steps(INSTALLATION) if step.line not in other]
     controller, upgrade = (
-        next(number for number, step in enumerate(page) if step.line > lines.index(heading) + 1)
+        next(number for number, step in enumerate(page) if step.line in part(INSTALLATION, heading))
         for heading in ("## The controller", "## Upgrade")
     )
-    broker = away.broker
-    with broker.vhost() as vhost:
-        environ = {
-            "KUBECONFIG": str(away.cluster.kubeconfig),
-            "PATH": f"{docker(tmp_path / 'bin')}:{binaries()['kubectl'].parent}",
-            "ASYA_TEST_IMAGES": str(tmp_path / "images"),
-            "BROKER_HOST": broker.address(vhost).hosts[0],
-            "BROKER_PORT": str(broker.port),
-            "BROKER_VHOST": vhost,
-            "BROKER_USER": USER,
-            "BROKER_PASSWORD": PASSWORD,
-            "MANAGEMENT_PORT": broker.management_url.rpartition(":")[2],
-        }
-        check(INSTALLATION, page[:controller], copy, 400, **environ)
-        away.cluster.node.load(tmp_path / "images")
-        check(INSTALLATION, page[controller:upgrade], copy, 300, **environ)
-        check(DEBUGGING, steps(DEBUGGING), copy, 150, **environ)
-        check(INSTALLATION, page[upgrade:], copy, 300, **environ)
-        kinds = "deployments,pods,scaledobjects,triggerauthentications,horizontalpodautoscalers"
-        left = away.cluster.kubectl("get", kinds, "--namespace", "default", "-o", "name", "--ignore-not-found")
-        assert left.stdout == "", "the actors' children went with them, and no finalizer keeps any"
-        # What an actor's removal leaves: queues of the end actors, which are the namespace's.
-        queues = {found["name"] for found in broker.ask("GET", f"queues/{vhost}") if "delay" not in found["name"]}
-        assert queues <= {f"asya-default-{end}{tail}" for end in ("x-sink", "x-sump") for tail in ("", "-dlq")}
+    environ = {
+        "KUBECONFIG": str(away.cluster.kubeconfig),
+        "PATH": f"{docker(tmp_path / 'bin')}:{binaries()['kubectl'].parent}",
+        "ASYA_TEST_IMAGES": str(tmp_path / "images"),
+        "OVERLAY": "kustomize/overlays/local",  # as the page sets it; each call of `check` is a shell of its own
+    }
+    check(INSTALLATION, page[:controller], copy, 400, **environ)
+    build(RABBITMQ, ROOT / "tests" / "e2e" / "broker", None)
+    push(RABBITMQ, tmp_path / "images")
+    away.cluster.node.load(tmp_path / "images")
+    check(INSTALLATION, page[controller:upgrade], copy, 300, **environ)
+    check(DEBUGGING, steps(DEBUGGING), copy, 150, **environ)
+    check(INSTALLATION, page[upgrade:], copy, 300, **environ)
+    kinds = "deployments,pods,scaledobjects,triggerauthentications,horizontalpodautoscalers,secrets"
+    left = away.cluster.kubectl("get", kinds, "--namespace", "default", "-o", "name", "--ignore-not-found")
+    assert left.stdout == "", "the actors' children went with them, and no finalizer keeps any"

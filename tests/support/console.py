@@ -47,6 +47,21 @@ def steps(document: Path) -> list[Step]:
     return found
 
 
+def part(document: Path, heading: str) -> range:
+    """Numbers of the lines under a heading, up to the next one of its level or above."""
+    level = len(heading.partition(" ")[0])
+    inside, first, last = False, 0, 0
+    for number, line in enumerate(document.read_text().splitlines(), start=1):
+        inside ^= line.startswith("```")
+        if first and not inside and re.match(rf"#{{1,{level}}} ", line):
+            break
+        if line == heading:
+            first = number + 1
+        last = number
+    assert first, f"{document.relative_to(ROOT)} has no heading {heading}"
+    return range(first, last + 1)
+
+
 def copy_of_the_repository(target: Path) -> Path:
     """The tracked and the not ignored files in a folder of their own, with the present .venv behind a link."""
     listed = subprocess.run(

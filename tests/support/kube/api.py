@@ -28,6 +28,7 @@ GROUPS = {
     "horizontalpodautoscalers": "apis/autoscaling/v2",
     "events": "apis/events.k8s.io/v1",
     "leases": "apis/coordination.k8s.io/v1",
+    "endpointslices": "apis/discovery.k8s.io/v1",
     "apiservices": "apis/apiregistration.k8s.io/v1",
     "customresourcedefinitions": "apis/apiextensions.k8s.io/v1",
     "clusterroles": "apis/rbac.authorization.k8s.io/v1",

@@ -27,7 +27,8 @@ METRICS_API = "v1beta1.external.metrics.k8s.io"
 class Keda:
     """A KEDA. `install` it, `stop` and `start` it, `remove` it, and `close`."""
 
-    def __init__(self, kubeconfig: Path, api: Api, kubectl: Kubectl) -> None:
+    def __init__(self, kubeconfig: Path, api: Api, kubectl: Kubectl, resolver: str) -> None:
+        """`resolver` is the /etc/resolv.conf that its pods would have."""
         self.folder = Path(tempfile.mkdtemp(prefix="asya-keda-"))
         self._kubeconfig = kubeconfig
         self._api = api
@@ -35,6 +36,7 @@ class Keda:
         self._running: list[subprocess.Popen[bytes]] = []
         self._programs = binaries("keda")
         self._guarded = Guarded(self.folder)
+        (self.folder / "resolv.conf").write_text(resolver)
         self._service_port, self._adapter_port = free_port(), free_port()
         try:
             self._write_certificates()
@@ -121,10 +123,15 @@ class Keda:
             f"--metrics-service-address=localhost:{self._service_port}",
         ]
         self._running = [
-            self._guarded.start(command, self.folder / f"{name}.log", environ, self.folder)
+            self._guarded.start([*self._resolving(), *command], self.folder / f"{name}.log", environ, self.folder)
             for name, command in (("operator", operator), ("adapter", adapter))
         ]
         until(self._is_served, 60, 0.1, what=f"KEDA's metrics are served; see {self.folder}")
+
+    def _resolving(self) -> list[str]:
+        """In front of a command: names of the cluster are found as in a pod. Its mounts are its own."""
+        mount = f"mount --bind {self.folder}/resolv.conf /etc/resolv.conf"
+        return ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "keda"]
 
     def stop(self) -> None:
         """End both; their objects stay."""

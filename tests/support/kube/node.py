@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.support.guarded import Guarded, free_port
 from tests.support.kube.api import Api
 from tests.support.kube.binaries import binaries
+from tests.support.kube.names import DOMAIN
 from tests.support.wait import until
 
 BRIDGE = "asya0"
@@ -125,6 +126,8 @@ class Node:
             "healthzPort": 0,
             "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
             "authorization": {"mode": "AlwaysAllow"},
+            "clusterDNS": [GATEWAY],
+            "clusterDomain": DOMAIN,
             "podLogsDir": str(self.folder / "pods"),
             "failCgroupV1": False,
             "cgroupDriver": "cgroupfs",

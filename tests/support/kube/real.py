@@ -21,7 +21,9 @@ from tests.support.kube.api import Api
 from tests.support.kube.binaries import binaries
 from tests.support.kube.control_plane import TOKEN, ControlPlane, Place
 from tests.support.kube.images import CACHE, layout
+from tests.support.kube.keda import NAMESPACE as KEDA_NAMESPACE
 from tests.support.kube.keda import Keda
+from tests.support.kube.names import Names, resolver
 from tests.support.kube.node import API_SERVER, GATEWAY, SERVICES, Network, Node
 from tests.support.rabbitmq import Node as RabbitmqNode
 
@@ -70,9 +72,10 @@ class RealCluster:
         self._environ = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
         self.api = Api(self.plane.server, (folder / "cluster.pem").read_text(), TOKEN)
         stack.callback(self.api.close)
+        stack.callback(Names(self.api, GATEWAY).close)
         self.keda: Keda | None = None
         if keda:
-            self.keda = Keda(self.kubeconfig, self.api, self.kubectl)
+            self.keda = Keda(self.kubeconfig, self.api, self.kubectl, resolver(GATEWAY, KEDA_NAMESPACE))
             stack.callback(self.keda.close)
             self.keda.kinds()  # before the controller manager, which collects the garbage of kinds that it finds at its start
         self.plane.start_controller_manager()

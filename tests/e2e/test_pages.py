@@ -3,7 +3,8 @@
 The way with a RabbitMQ in the cluster, so with nothing but the repository and a cluster; tests/gitops/test_installation.py types the other
 one on an API server alone. What a machine without Docker and a registry cannot do is replaced, and nothing else:
 
-- `kind create` and KEDA's release: the tests' node, and KEDA's own programs beside it (tests/repository/test_kind.py has the first command);
+- `kind create` and KEDA's release: the tests' node, and KEDA's own programs beside it, of the release's version
+  (tests/repository/test_prerequisites.py has both commands);
 - `docker build`: tests/support/kube/docker.py; what it built is loaded into the node as `kind load` would do it;
 - the image `rabbitmq:4.1-management`: one of Debian's RabbitMQ (broker/Dockerfile);
 - the volume of a default StorageClass: a PersistentVolume of this machine.

@@ -56,12 +56,6 @@ def home(cluster: Cluster, slow_port: int, away_port: int) -> Iterator[Bed]:
         yield found
 
 
-def holds(home: Bed, queue: str, messages: int) -> None:
-    """The broker's figures lag behind a little, and are absent for a moment after a change."""
-    path = f"queues/{home.vhost}/{queue}"
-    until(lambda: home.broker.ask("GET", path).get("messages") == messages, 20, what=f"{queue} holds {messages}")
-
-
 def test_row_02_while_the_broker_is_slow_the_first_pass_is_under_way(home: Bed) -> None:
     home.create("slow", transport="slow")
     status = until(lambda: home.status("slow") if home.status("slow").get("status") else None, 20, 0.1)
@@ -118,11 +112,32 @@ def test_row_27_a_broker_that_goes_under_a_running_actor_gets_half_a_minute(clus
             home.create("working", transport="far")
             home.make_ready("working", 1)
             home.reaches("working", "Running", "QueueReady")
+            pods = [pod["metadata"]["uid"] for pod in home.pods("working")]
+
+            def up(value: int) -> None:
+                metric = "asya_transport_up"
+                until(
+                    lambda: home.controller.metric(metric, transport="far") == value, 20, 0.2, what=f"{metric} {value}"
+                )
+
+            # First for less than half a minute.
             proxy.stop()
-            until(
-                lambda: home.controller.metric("asya_transport_up", transport="far") == 0, 20, 0.2, what="it is noticed"
-            )
+            home.sidecar_not_ready("working")
+            up(0)
+            status = home.reaches("working", "ScalingUp")
+            assert condition(status, "TransportReady") == ("True", "QueueReady")
+            assert states(status) == ("True", "", "")
+            proxy.begin()
+            home.make_ready("working")
+            up(1)
+            home.reaches("working", "Running", "QueueReady")
+            assert "TransportError" not in home.events("working")
+            # Then for longer.
+            proxy.stop()
+            home.sidecar_not_ready("working")
+            up(0)
             assert condition(home.status("working"), "TransportReady") == ("True", "QueueReady")
+            assert [pod["metadata"]["uid"] for pod in home.pods("working")] == pods
             home.image("working", "registry.example.com/hello:2")
 
             def rolled() -> bool:
@@ -161,8 +176,12 @@ def test_row_29_a_queue_deleted_by_hand_comes_back(home: Bed) -> None:
     home.make_ready("robbed", 1)
     home.reaches("robbed", "Running")
     home.broker.ask("DELETE", f"queues/{home.vhost}/{home.queue('robbed')}")
+    home.sidecar_not_ready("robbed")
     until(lambda: home.queue("robbed") in home.queues(), 15, 0.1, what="the queue is there again")
+    home.reaches("robbed", "ScalingUp", "QueueReady")
     until(lambda: home.times_told("robbed", "QueueCreated") == 2, 15, 0.1, what="it is told")
+    home.make_ready("robbed")
+    home.reaches("robbed", "Running")
 
 
 def declare(home: Bed, queue: str, arguments: JSON) -> None:
@@ -185,7 +204,7 @@ def test_row_30_a_queue_with_other_arguments_keeps_its_messages(
     home.told(name, "QueueDrift")
     home.annotate(name, reconcile_at="1")
     until(lambda: home.status(name).get("lastHandledReconcileAt") == "1", 20, what="another pass")
-    holds(home, queue, 5)
+    home.holds(queue, 5)
 
 
 def test_an_empty_drifted_queue_is_replaced_where_the_operator_wants_it(home: Bed) -> None:
@@ -304,7 +323,7 @@ def test_row_51_the_queue_that_is_left_behind_keeps_its_messages(home: Bed) -> N
     home.make_ready("changing")
     home.told("changing", "QueueRetained", within_s=40)
     until(lambda: "previousQueues" not in home.status("changing"), 20, 0.1, what="it is dealt with")
-    holds(home, old, 2)
+    home.holds(old, 2)
     assert home.status("changing")["queue"] == "shared-changing"
 
 

@@ -105,9 +105,10 @@ def test_row_37_without_the_management_interface_it_says_so(cluster: Cluster) ->
     with bed(
         cluster, shared_node(), lambda broker, vhost: {"plain": rabbitmq(broker, vhost, managementUrl=None)}
     ) as home:
-        home.create("blind", transport="plain", scaling=SCALED)
+        home.create("blind", transport="plain", scaling={**SCALED, "minReplicas": 1})
         home.keda_says("blind")
-        status = home.reaches("blind", "Napping", "ReadyMessagesOnly")
+        home.make_ready("blind", 1)
+        status = home.reaches("blind", "Running", "ReadyMessagesOnly")
         assert condition(status, "ScalingReady") == ("True", "ReadyMessagesOnly")
         assert states(status) == ("True", "", "")
         home.told("blind", "ReadyMessagesOnly")
@@ -115,9 +116,10 @@ def test_row_37_without_the_management_interface_it_says_so(cluster: Cluster) ->
 
 
 def test_row_41_what_was_deleted_by_hand_is_restored(home: Bed) -> None:
-    home.create("robust", scaling=SCALED)
+    home.create("robust", scaling={**SCALED, "minReplicas": 1})
     home.keda_says("robust")
-    home.reaches("robust", "Napping", "ScaledObjectReady")
+    home.make_ready("robust", 1)
+    generation = home.reaches("robust", "Running", "ScaledObjectReady")["observedGeneration"]
     volumes = home.deployment("robust")["spec"]["template"]["spec"]["volumes"]
     (script,) = (volume for volume in volumes if volume["name"] == "asya-runtime")
     lost = {"scaledobjects": "robust", "deployments": "robust", "configmaps": script["configMap"]["name"]}
@@ -132,6 +134,9 @@ def test_row_41_what_was_deleted_by_hand_is_restored(home: Bed) -> None:
 
         until(renewed, 25, 0.1, what=f"a new one of {kind}")
     home.told("robust", "ChildRestored")
+    home.keda_says("robust")
+    home.make_ready("robust", 1)
+    assert home.reaches("robust", "Running", "ScaledObjectReady")["observedGeneration"] == generation
     restart = {"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}}
     home.api.patch("deployments", home.namespace, "robust", restart)
     home.annotate("robust", reconcile_at="1")
@@ -158,10 +163,14 @@ def test_row_44_a_suspended_actor_is_looked_at_and_not_touched(home: Bed) -> Non
     home.reaches("paused", "Running")
     home.annotate("paused", suspend="true")
     until(lambda: home.status("paused").get("suspended"), 20, what="it is suspended")
+    mark = len(home.proxy.record.requests)
     generation = home.image("paused", "registry.example.com/hello:2")["metadata"]["generation"]
     until(lambda: home.status("paused")["observedGeneration"] == generation, 20, what="the generation is seen")
     containers = home.deployment("paused")["spec"]["template"]["spec"]["containers"]
     assert containers[0]["image"].endswith(":1.0.0")
+    assert home.status("paused")["status"] == "Running"
+    written = home.writes_about("paused", mark)
+    assert {(request.resource, request.sub) for request in written} == {("asyncactors", "status")}
     home.annotate("paused", suspend=None)
 
     def rolled() -> bool:
@@ -171,18 +180,37 @@ def test_row_44_a_suspended_actor_is_looked_at_and_not_touched(home: Bed) -> Non
     home.told("paused", "Suspended", "Resumed")
 
 
-def test_row_45_a_request_to_reconcile_is_echoed(home: Bed) -> None:
-    home.create("asked")
-    home.reaches("asked", "ScalingUp")
-    home.annotate("asked", reconcile_at="2026-01-01T00:00:00Z")
-    until(lambda: home.status("asked").get("lastHandledReconcileAt") == "2026-01-01T00:00:00Z", 20, what="it is echoed")
+@pytest.mark.parametrize("annotation", ["asya.sh/reconcile-at", "reconcile.fluxcd.io/requestedAt"])
+def test_row_45_a_request_to_reconcile_is_a_full_pass_and_echoed(home: Bed, annotation: str) -> None:
+    name = f"asked-by-{'flux' if 'flux' in annotation else 'hand'}"
+    home.create(name, scaling=SCALED)
+    home.keda_says(name)
+    home.reaches(name, "Napping", "ScaledObjectReady")
+    mark, value = len(home.proxy.record.requests), "2026-01-01T00:00:00Z"
+    home.change(name, {"metadata": {"annotations": {annotation: value}}})
+    until(lambda: home.status(name).get("lastHandledReconcileAt") == value, 20, what="it is echoed")
+    asked = home.writes_about(name, mark)
+    applied = {request.resource for request in asked if request.applies and request.manager == "asya-controller"}
+    assert applied >= {"deployments", "triggerauthentications", "scaledobjects"}, "everything is really applied"
+    assert [str(request) for request in asked if request.effect and not request.sub] == [], "and nothing changes by it"
+    assert home.status(name)["status"] == "Napping"
 
 
 def test_row_46_a_deleted_actor_takes_its_empty_queues_with_it(home: Bed) -> None:
     home.create("leaving")
-    home.reaches("leaving", "ScalingUp")
+    home.make_ready("leaving", 1)
+    home.reaches("leaving", "Running")
+    (pod,) = home.pods("leaving")
+    home.hold(pod)
     home.delete("leaving")
     home.reaches("leaving", "Terminating")
+    until(lambda: home.child("deployments", "leaving") is None, what="its workload is gone")
+    home.looked_at("leaving")
+    assert "pod" in home.status("leaving")["message"]
+    assert {home.queue("leaving"), f"{home.queue('leaving')}-dlq"} <= home.queues(), (
+        "while a pod is left, its queues stay"
+    )
+    home.release(pod)
     home.gone("leaving")
     home.told("leaving", "QueueDeleted")
     assert not {home.queue("leaving"), f"{home.queue('leaving')}-dlq"} & home.queues()
@@ -214,15 +242,25 @@ def test_row_01_row_49_deleted_before_the_finalizer_it_is_simply_gone(cluster: C
         assert home.create("early")["status"] == {"observedGeneration": -1}
         home.delete("early")
         assert home.api.find("asyncactors", home.namespace, "early") is None
+        # And one whose deletion somebody else holds up.
+        home.create("held", (("metadata", "finalizers"), ["test/hold"]))
+        home.delete("held")
         home.controller.start()
         home.create("next")
         home.reaches("next", "ScalingUp")
+        assert home.actor("held")["metadata"]["finalizers"] == ["test/hold"]
+        assert [str(request) for request in home.writes_about("held") if request.sub != "status"] == []
+        assert home.controller.metric("controller_runtime_reconcile_errors_total") == 0
+        home.change("held", {"metadata": {"finalizers": None}})
+        home.gone("held")
         assert "early" not in home.controller.log()
 
 
 def test_row_56_missing_end_actors_are_told_and_their_queues_are_there(home: Bed) -> None:
     home.create("ending")
     home.told("ending", "EndActorMissing")
+    home.make_ready("ending", 1)
+    home.reaches("ending", "Running")
     assert {home.queue("x-sink"), home.queue("x-sump-dlq")} <= home.queues()
 
 

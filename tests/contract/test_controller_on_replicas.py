@@ -1,19 +1,22 @@
 """Whose the number of pods is: at no moment another count than the author's or the autoscaler's (contract: controller, Applying)."""
 
-import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.controller_bed import Bed, bed, condition, states
+from tests.support.controller_process import SCRIPT
 from tests.support.kube import faults
 from tests.support.kube.cluster import Cluster
+from tests.support.kube.record import Request
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
 
 JSON = dict[str, Any]
 SCALED = {"enabled": True}
+SCRIPT_PATH = "ASYA_RUNTIME_SCRIPT_PATH"
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +24,6 @@ def home(cluster: Cluster) -> Iterator[Bed]:
     """One controller for the tests of this module."""
     with bed(cluster, shared_node()) as found:
         yield found
-
-
-def replicas_seen(home: Bed, name: str, version: str, into: list[int]) -> threading.Thread:
-    """Collect every count that the Deployment ever has from `version` on."""
-
-    def watch() -> None:
-        for event in home.api.watch("deployments", home.namespace, version, timeout_s=15):
-            item = event["object"]
-            if item["metadata"]["name"] == name:
-                into.append(item["spec"]["replicas"])
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
 
 
 def owners_of_replicas(deployment: JSON) -> set[str]:
@@ -49,18 +38,23 @@ def test_row_38_scaling_switched_on_leaves_the_count_as_it_is(home: Bed) -> None
     home.create("growing", workload={"replicas": 4})
     home.make_ready("growing", 4)
     home.reaches("growing", "Running")
-    seen: list[int] = []
-    thread = replicas_seen(home, "growing", home.deployment("growing")["metadata"]["resourceVersion"], seen)
-    home.change("growing", {"spec": {"scaling": SCALED}})
-    home.keda_says("growing")
-    status = home.reaches("growing", "Running", "ScaledObjectReady")
-    assert status["scalingMode"] == "KEDA"
-    home.told("growing", "ScalingEnabled")
-    found = home.deployment("growing")
-    assert found["spec"]["replicas"] == 4
-    assert "asya-controller" not in owners_of_replicas(found)
-    thread.join(20)
-    assert set(seen) == {4}
+    with home.versions("deployments", "growing") as seen:
+        home.change("growing", {"spec": {"scaling": SCALED}})
+        home.keda_says("growing")
+        status = home.reaches("growing", "Running", "ScaledObjectReady")
+        assert status["scalingMode"] == "KEDA"
+        home.told("growing", "ScalingEnabled")
+        home.looked_at("growing")
+        found = home.deployment("growing")
+        assert found["spec"]["replicas"] == 4
+        assert "asya-controller" not in owners_of_replicas(found)
+    assert {version["spec"]["replicas"] for version in seen} == {4}
+
+
+def changes_count(request: Request) -> bool:
+    """Whether a write has changed a Deployment's count."""
+    before, after = ((document or {}).get("spec", {}).get("replicas") for document in (request.before, request.after))
+    return (request.resource, request.effect) == ("deployments", "change") and before != after
 
 
 def test_row_39_scaling_switched_off_the_authors_count_comes_back(home: Bed) -> None:
@@ -71,8 +65,14 @@ def test_row_39_scaling_switched_off_the_authors_count_comes_back(home: Bed) -> 
     home.change("fixed", {"spec": {"scaling": {"enabled": False}, "workload": {"replicas": 2}}})
     until(lambda: home.child("scaledobjects", "fixed") is None, 20, 0.1, what="the ScaledObject is gone")
     until(lambda: home.deployment("fixed")["spec"]["replicas"] == 2, 20, 0.1, what="the author's count")
+    asked = home.writes_about("fixed")
+    gone = [at for at, request in enumerate(asked) if (request.effect, request.resource) == ("delete", "scaledobjects")]
+    counted = [at for at, request in enumerate(asked) if changes_count(request)]
+    assert (len(gone), gone < counted) == (1, True), "the ScaledObject goes first"
     until(lambda: home.status("fixed").get("scalingMode") == "Manual", 20, 0.1)
-    status = home.status("fixed")
+    home.has_pods("fixed", 2)
+    status = home.reaches("fixed", "Running", "WorkloadAvailable")
+    until(lambda: states(home.status("fixed")) == ("True", "", ""), what="it is Ready")
     assert "scaledObjectRef" not in status
     assert condition(status, "ScalingReady") == ("", "")
     assert home.child("triggerauthentications", "fixed-trigger-auth") is None
@@ -104,22 +104,27 @@ def test_row_40_a_restart_does_not_touch_what_the_autoscaler_set(cluster: Cluste
         home.controller.start()
         until(lambda: home.controller.metric("asya_asyncactor_ready") == 1, 20, what="it was looked at")
         for number in range(3):
-            home.annotate("busy", deletion_policy=("Retain", "Delete")[number % 2])
             passes = home.controller.metric("controller_runtime_reconcile_total")
-            until(lambda passes=passes: home.controller.metric("controller_runtime_reconcile_total") >= passes, 10)
+            home.annotate("busy", deletion_policy=("Retain", "Delete")[number % 2])
+            until(lambda passes=passes: home.controller.metric("controller_runtime_reconcile_total") > passes, 10)
         assert home.controller.writes() == 0
         found = home.deployment("busy")
         assert (found["spec"]["replicas"], found["metadata"]["generation"]) == (7, generation)
 
 
-def test_row_55_a_new_sidecar_image_rolls_the_pods(cluster: Cluster) -> None:
+@pytest.mark.parametrize("new", ["sidecar image", "script"])
+def test_row_55_a_controller_with_another_sidecar_or_script_rolls_the_pods(
+    cluster: Cluster, new: str, tmp_path: Path
+) -> None:
     with bed(cluster, shared_node()) as home:
         home.create("rolled")
         home.make_ready("rolled", 1)
         home.reaches("rolled", "Running")
         home.controller.stop()
-        with_image = {"ASYA_SIDECAR_IMAGE": "asya-sidecar:next"}
-        home.controller.environ(with_image)
+        script = tmp_path / "asya_runtime.py"
+        script.write_text(f"{SCRIPT.read_text()}# the next version\n")
+        set_anew = {"sidecar image": ("ASYA_SIDECAR_IMAGE", "asya-sidecar:next"), "script": (SCRIPT_PATH, str(script))}
+        home.controller.environ(dict([set_anew[new]]))
         home.controller.start()
         status = home.reaches("rolled", "Running", "RolloutInProgress")
         assert states(status) == ("False", "True", "")
@@ -128,6 +133,14 @@ def test_row_55_a_new_sidecar_image_rolls_the_pods(cluster: Cluster) -> None:
         until(lambda: len(home.pods("rolled")) == 1, 20, 0.1, what="the old pod is gone")
         home.reaches("rolled", "Running", "WorkloadAvailable")
         until(lambda: states(home.status("rolled")) == ("True", "", ""), 20, 0.1)
+        (pod,) = home.pods("rolled")
+        assert pod["spec"]["containers"][1]["image"] == (
+            "asya-sidecar:next" if new != "script" else "asya-sidecar:test"
+        )
+        (volume,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "asya-runtime")
+        mounted = home.child("configmaps", volume["configMap"]["name"])
+        assert mounted is not None
+        assert ("# the next version" in mounted["data"]["asya_runtime.py"]) == (new == "script")
 
 
 def test_the_count_is_handed_over_at_creation(home: Bed) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.controller_bed import Bed, bed, condition, ready, stamp, states
-from tests.support.kube.api import JSON_PATCH, MERGE, path_of
+from tests.support.kube.api import MERGE, path_of
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
@@ -89,11 +89,7 @@ def test_row_12_a_shortage_of_five_minutes_is_degraded_and_ten_minutes_later_sta
     assert condition(status, "WorkloadReady") == ("False", "ReplicasUnavailable")
     assert states(status) == ("False", "True", "")
     home.told("short", "Degraded")
-    number = [entry["type"] for entry in status["conditions"]].index("WorkloadReady")
-    path = f"/status/conditions/{number}/lastTransitionTime"
-    patch = [{"op": "replace", "path": path, "value": stamp(10 * 60 - 20)}]
-    home.api.ask("PATCH", f"{path_of('asyncactors', home.namespace, 'short')}/status", patch, JSON_PATCH)
-    looked_at(home, "short")
+    home.began("short", "WorkloadReady", 10 * 60 - 5)
     until(lambda: states(home.status("short")) == ("False", "", "True"), what="it is stalled")
     assert condition(home.status("short"), "Stalled") == ("True", "ReplicasUnavailable")
     assert home.status("short")["status"] == "Degraded"
@@ -102,14 +98,7 @@ def test_row_12_a_shortage_of_five_minutes_is_degraded_and_ten_minutes_later_sta
 def since(home: Bed, name: str, times: JSON) -> None:
     """So it would stand there had it begun so long ago."""
     home.api.ask("PATCH", f"{path_of('asyncactors', home.namespace, name)}/status", {"status": times}, MERGE)
-    looked_at(home, name)
-
-
-def looked_at(home: Bed, name: str) -> None:
-    """A pass has seen what was written."""
-    mark = stamp()
-    home.annotate(name, reconcile_at=f"{name} {mark}")
-    until(lambda: home.status(name).get("lastHandledReconcileAt") == f"{name} {mark}", what=f"{name} is looked at")
+    home.looked_at(name)
 
 
 def test_row_14_failing_pods_beyond_the_wanted_ones_do_no_harm(home: Bed) -> None:

@@ -8,16 +8,19 @@ tests/support/kube/, which judges every request at the end of the bed. Long beca
 from __future__ import annotations
 
 import contextlib
+import threading
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support.actors import POD, actor
 from tests.support.controller_process import ControllerProcess, rabbitmq, running
-from tests.support.kube.api import JSON_PATCH, MERGE, path_of
+from tests.support.kube.api import JSON_PATCH, MERGE, Refused, path_of
 from tests.support.kube.cluster import CONTROLLER, SYSTEM, Cluster
 from tests.support.kube.proxy import ApiProxy
 from tests.support.kube.quiet import prove_quiet
+from tests.support.kube.record import Request
 from tests.support.kube.watched import watched
 from tests.support.rabbitmq import Broker
 from tests.support.wait import until
@@ -75,6 +78,41 @@ class Bed:
     def change(self, name: str, patch: JSON) -> JSON:
         """A merge patch of the actor."""
         return self.api.patch("asyncactors", self.namespace, name, patch)
+
+    def looked_at(self, name: str) -> JSON:
+        """Ask for a pass and wait until one has seen the actor as it is now; its status then."""
+        mark = uuid.uuid4().hex
+        self.annotate(name, reconcile_at=mark)
+        until(lambda: self.status(name).get("lastHandledReconcileAt") == mark, WITHIN_S, what=f"a pass over {name}")
+        return self.status(name)
+
+    def writes_about(self, name: str, since: int = 0) -> list[Request]:
+        """What the controller has written about the actor and its children from request number `since` on."""
+        return [
+            request for request in self.proxy.record.writes(since) if request.name in (name, f"{name}-trigger-auth")
+        ]
+
+    @contextlib.contextmanager
+    def versions(self, resource: str, name: str) -> Iterator[list[JSON]]:
+        """Every version of an object in the block, the present one first; at the end the object carries a mark of ours."""
+        seen = [self.api.get(resource, self.namespace, name)]
+
+        def watch() -> None:
+            version = seen[0]["metadata"]["resourceVersion"]
+            for event in self.api.watch(resource, self.namespace, version, timeout_s=120):
+                if event["object"]["metadata"]["name"] == name:
+                    seen.append(event["object"])
+                    if "test/mark" in seen[-1]["metadata"].get("annotations", {}):
+                        return
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            self.api.patch(resource, self.namespace, name, {"metadata": {"annotations": {"test/mark": "the end"}}})
+            thread.join(WITHIN_S)
+        assert not thread.is_alive(), "the watch has not come to its end"
 
     def image(self, name: str, image: str) -> JSON:
         """Another image for the runtime container."""
@@ -171,13 +209,30 @@ class Bed:
         """Write a pod's status."""
         self._patch_status("pods", pod["metadata"]["name"], status)
 
+    def began(self, name: str, kind: str, seconds_ago: float) -> None:
+        """As it would stand there had a condition become what it is so long ago; a pass has seen it."""
+        number = [entry["type"] for entry in self.status(name)["conditions"]].index(kind)
+        path = f"/status/conditions/{number}/lastTransitionTime"
+        patch = [{"op": "replace", "path": path, "value": stamp(seconds_ago)}]
+        self.api.ask("PATCH", f"{path_of('asyncactors', self.namespace, name)}/status", patch, JSON_PATCH)
+        self.looked_at(name)
+
+    def sidecar_not_ready(self, name: str) -> None:
+        """The actor's pods run, and their sidecars are not ready, as while they have no broker."""
+        for pod in self.pods(name):
+            self.make_failing(pod, "asya-sidecar", {"running": {"startedAt": stamp(120)}})
+
     def _patch_status(self, resource: str, name: str, status: JSON) -> None:
         self.api.ask("PATCH", f"{path_of(resource, self.namespace, name)}/status", {"status": status}, MERGE)
 
     def make_ready(self, name: str, number: int | None = None) -> None:
         """The actor's pods run and are ready, as many as the workload wants (or `number`)."""
         for pod in self.has_pods(name, number) if number is not None else self.pods(name):
-            self.set_status(pod, ready(pod))
+            try:
+                self.set_status(pod, ready(pod))
+            except Refused as refused:
+                if refused.code != 404:  # it went meanwhile, as in a rollout
+                    raise
 
     def make_failing(self, pod: JSON, container: str, state: JSON, restarts: int = 0, last: JSON | None = None) -> None:
         """One container of the pod is in `state`, the others run."""
@@ -223,6 +278,11 @@ class Bed:
         """All queues of the virtual host, delay tiers left out."""
         listed = self.broker.ask("GET", f"queues/{self.vhost}")
         return {item["name"] for item in listed if not item["name"].startswith("asya.delay.")}
+
+    def holds(self, queue: str, messages: int) -> None:
+        """Wait until the broker says so: its figures lag behind a little, and are absent for a moment after a change."""
+        path = f"queues/{self.vhost}/{queue}"
+        until(lambda: self.broker.ask("GET", path).get("messages") == messages, 20, what=f"{queue} holds {messages}")
 
     def fill(self, queue: str, number: int) -> None:
         """Put messages in."""

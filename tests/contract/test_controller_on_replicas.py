@@ -65,6 +65,7 @@ def test_row_39_scaling_switched_off_the_authors_count_comes_back(home: Bed) -> 
     home.change("fixed", {"spec": {"scaling": {"enabled": False}, "workload": {"replicas": 2}}})
     until(lambda: home.child("scaledobjects", "fixed") is None, 20, 0.1, what="the ScaledObject is gone")
     until(lambda: home.deployment("fixed")["spec"]["replicas"] == 2, 20, 0.1, what="the author's count")
+    until(lambda: any(map(changes_count, home.writes_about("fixed"))), what="the write is on record, too")
     asked = home.writes_about("fixed")
     gone = [at for at, request in enumerate(asked) if (request.effect, request.resource) == ("delete", "scaledobjects")]
     counted = [at for at, request in enumerate(asked) if changes_count(request)]

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import msgspec
+
+from asya_controller.act import parts
 from asya_controller.act.kinds import DEPLOYMENT, POD
 from asya_controller.act.store import Kept, Store
 
@@ -17,7 +20,13 @@ def deployment(version: int, name: str = "a", image: str = "x", **meta: Any) -> 
         "resourceVersion": str(version),
         "ownerReferences": [owner],
     }
-    return {"metadata": metadata | meta, "spec": {"template": {"image": image}}, "status": {}}
+    return arrived({"metadata": metadata | meta, "spec": {"template": {"image": image}}, "status": {}})
+
+
+def arrived(item: Json) -> Json:
+    """The object as a watch brings it."""
+    found: Any = parts.read(msgspec.json.encode(item))
+    return dict(found)
 
 
 class Told:
@@ -97,7 +106,7 @@ def test_a_pod_keeps_what_the_rules_read() -> None:
         "status": {"phase": "Running", "hostIP": "1.2.3.4", "conditions": [
             {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
     }  # fmt: skip
-    kept = store.keep(pod)
+    kept = store.keep(arrived(pod))
     assert kept.read() == {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -11,7 +11,7 @@ from asya_cli import notes
 from asya_cli.cluster.connection import Cluster
 from asya_cli.cluster.difference import Difference, difference
 from asya_cli.cluster.rendering import Renderer
-from asya_controller.act.api import CHILDREN
+from asya_controller.act.api import CHILDREN, decode
 from asya_controller.act.api_errors import ApiError, NoAnswer, NotFound
 from asya_controller.act.kinds import (
     ACTOR,
@@ -112,7 +112,7 @@ class Comparison:
     def _tried(self, kind: Kind, item: dict[str, Any], manager: str) -> dict[str, Any] | None:
         """The object as the server would keep it; None, with a note, where it will not say."""
         try:
-            return self._api.apply(item, kind, manager, dry_run=True)
+            return self._api.apply(item, kind, manager, dry_run=True, read=decode)
         except NoAnswer:
             raise
         except NotFound:

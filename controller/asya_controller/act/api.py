@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
+from asya_controller.act import parts
 from asya_controller.act.api_errors import ApiError, NoAnswer, error_of
 from asya_controller.act.connection import Connection
 from asya_controller.act.kinds import Kind
@@ -38,6 +39,8 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 Json = dict[str, Any]
 decode = msgspec.json.decode
 encode = msgspec.json.encode
+Reader = Callable[[bytes], Any]
+"""Parses an answer, or less of it."""
 
 
 class HeadMeta(msgspec.Struct):
@@ -112,9 +115,15 @@ class Api:
         return frozenset(item["name"] for item in found.get("resources") or ())
 
     def pages(
-        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = "", metadata_only: bool = False
+        self,
+        kind: Kind,
+        namespace: str | None,
+        selector: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
+        read: Reader = decode,
     ) -> Iterator[tuple[list[Json], str]]:
-        """All objects of a kind, page by page, each with the resource version of the list.
+        """All objects of a kind, page by page, each with the resource version of the list. `read` parses a page.
 
         Raises:
             Gone: the list ended in between; begin again. ApiError.
@@ -122,7 +131,7 @@ class Api:
         query = {"limit": str(PAGE), "labelSelector": selector, "fieldSelector": fields, "continue": ""}
         accept = METADATA_ONLY.format("List") if metadata_only else "application/json"
         while True:
-            found = self._json("GET", kind.path(namespace), query, accept=accept)
+            found = self._json("GET", kind.path(namespace), query, accept=accept, read=read)
             meta = found["metadata"]
             yield found.get("items") or [], str(meta["resourceVersion"])
             query["continue"] = meta.get("continue") or ""
@@ -140,10 +149,11 @@ class Api:
         answered: Callable[[], None],
         known: Callable[[Head], bool] = lambda _: False,
         metadata_only: bool = False,
+        read: Reader = decode,
     ) -> Iterator[tuple[str, Json]]:
         """(type, object) of every change after `version`, bookmarks included, until the server ends the stream. `answered` is called when
         it has taken the watch, which may be long before the first change; what `known` says it knows already
-        is not parsed and comes as a bookmark.
+        is not parsed and comes as a bookmark. `read` parses an event.
 
         Raises:
             Gone, ApiError: the server says so, at once or in the stream. NoAnswer: silence for `silence_s`, or a broken stream.
@@ -162,13 +172,12 @@ class Api:
                     # Its version counts all the same: who goes on from before it would meet it for ever.
                     yield "BOOKMARK", {"metadata": {"resourceVersion": head.object.metadata.resourceVersion}}
                     continue
-                event = decode(line)
                 if head.type == "ERROR":
-                    status = event["object"]
+                    status = decode(line)["object"]
                     wait = (status.get("details") or {}).get("retryAfterSeconds")
                     headers = {"retry-after": str(wait)} if wait else {}
                     raise error_of(int(status.get("code") or 500), str(status.get("message") or ""), headers)
-                yield event["type"], event["object"]
+                yield head.type, read(line)["object"]
         except msgspec.DecodeError as error:
             raise NoAnswer(f"the watch of {kind.plural} broke in the middle of a line: {error}") from error
         except (OSError, ValueError) as error:
@@ -188,8 +197,10 @@ class Api:
         subresource: str | None = None,
         dry_run: bool = False,
         strict: bool = False,
+        read: Reader = parts.read,
     ) -> Json:
-        """Server-side apply; the object as it is afterwards. `dry_run` writes nothing; `strict` refuses unknown fields.
+        """Server-side apply; the object as it is afterwards, of which `read` parses what is wanted. `dry_run` writes nothing; `strict`
+        refuses unknown fields.
 
         Raises:
             Conflict: without `force`, somebody else owns a field; or `metadata.uid` or `resourceVersion` is not as given. ApiError.
@@ -199,14 +210,14 @@ class Api:
         query |= {"dryRun": "All"} if dry_run else {}
         query |= {"fieldValidation": "Strict"} if strict else {}
         path = kind.path(meta["namespace"], meta["name"], subresource)
-        return self._json("PATCH", path, query, body, content=APPLY_PATCH)
+        return self._json("PATCH", path, query, body, content=APPLY_PATCH, read=read)
 
     def merge(
         self, kind: Kind, namespace: str, name: str, body: Json, *, manager: str = "", subresource: str | None = None
     ) -> Json:
-        """A merge patch: for Events, whose series grow, and where an apply is not possible."""
+        """A merge patch: for Events, whose series grow, and where an apply is not possible. The object as far as a store keeps it."""
         path = kind.path(namespace, name, subresource)
-        return self._json("PATCH", path, {"fieldManager": manager}, body, content=MERGE_PATCH)
+        return self._json("PATCH", path, {"fieldManager": manager}, body, content=MERGE_PATCH, read=parts.read)
 
     def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """A new object.
@@ -249,10 +260,11 @@ class Api:
         *,
         content: str = "application/json",
         accept: str = "application/json",
+        read: Reader = decode,
     ) -> Json:
         text = self._whole(method, path, self._request(method, path, query, body, content=content, accept=accept))
         try:
-            found: Json = decode(text)
+            found: Json = read(text)
         except msgspec.DecodeError as error:
             raise NoAnswer(f"{method} {path}: the answer is no JSON: {error}") from error
         return found

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from asya_controller.act import parts
 from asya_controller.act.api import Api, Head
 from asya_controller.act.api_errors import ApiError, Gone, NoAnswer
 from asya_controller.act.kinds import Kind
@@ -136,7 +137,9 @@ class Reflector:
         items: list[Kept] = []
         reached = "0"
         # Pages are handed over together: half a list would look as if the rest were gone. What is not kept is dropped page by page.
-        pages = self._api.pages(self.kind, self._namespace, self._selector, metadata_only=self._metadata_only)
+        pages = self._api.pages(
+            self.kind, self._namespace, self._selector, metadata_only=self._metadata_only, read=parts.read_list
+        )
         for page, version in pages:
             self._found()
             items.extend(map(self._store.keep, page))
@@ -165,6 +168,7 @@ class Reflector:
             self._found,
             self._knows,
             self._metadata_only,
+            parts.read_change,
         )
         for event, item in events:
             self.health.event_at = time.monotonic()

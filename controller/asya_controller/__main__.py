@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import uuid
+from collections.abc import Mapping
 from importlib import metadata
 from typing import NoReturn
 
@@ -42,14 +43,12 @@ def main() -> int:
     """The exit code."""
     try:
         version = metadata.version("asya-mesh")
-        settings = from_environ(os.environ | arguments(sys.argv[1:]))
-        config = read_configuration(settings, version)
-        script = read_script(settings)
+        settings, config, script = inputs(os.environ | arguments(sys.argv[1:]), version)
         namespaces = max(1, len(settings.watch_namespaces))
         connection = connect(
             settings.workers + OTHER_CONNECTIONS * namespaces, namespace=os.environ.get("POD_NAMESPACE")
         )
-    except (variables.ConfigurationError, ConfigurationError) as error:
+    except ConfigurationError as error:
         sys.stderr.write("".join(f"{line}\n" for line in error.lines))
         return EXIT_CONFIGURATION
     except ConfigException as error:
@@ -57,6 +56,31 @@ def main() -> int:
         return EXIT_CONFIGURATION
     logs.configure(settings.log_level)
     return live(settings, config, script, connection, version)
+
+
+def inputs(environ: Mapping[str, str], version: str) -> tuple[Settings, OperatorConfig, str]:
+    """Variables, configuration and script.
+
+    Raises:
+        ConfigurationError: with every problem of all three.
+    """
+    lines: list[str] = []
+    try:
+        settings = from_environ(environ)
+    except variables.ConfigurationError as error:
+        settings = error.settings
+        lines += error.lines
+    try:
+        config = read_configuration(settings, version)
+    except ConfigurationError as error:
+        lines += error.lines
+    try:
+        script = read_script(settings)
+    except ConfigurationError as error:
+        lines += error.lines
+    if lines:
+        raise ConfigurationError(lines)
+    return settings, config, script
 
 
 def arguments(given: list[str]) -> dict[str, str]:

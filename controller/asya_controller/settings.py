@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from asya_schemas.durations import parse_duration
+from asya_schemas.names import is_actor_name
 
 DEFAULT_CONFIG_FILE = "/etc/asya/controller.yaml"
 DEFAULT_CREDENTIALS = "/etc/asya/transports"
@@ -22,10 +23,16 @@ T = TypeVar("T")
 
 
 class ConfigurationError(Exception):
-    """Variables that cannot be used; `lines` holds one `configuration error: <variable>: <problem>` each."""
+    """Variables that cannot be used.
 
-    def __init__(self, lines: list[str]) -> None:
+    Attributes:
+        lines: one `configuration error: <variable>: <problem>` each.
+        settings: what the others say, with defaults for these, so that the files they name can be checked in the same go.
+    """
+
+    def __init__(self, lines: list[str], settings: "Settings") -> None:
         self.lines = tuple(lines)
+        self.settings = settings
         super().__init__("\n".join(lines))
 
 
@@ -61,7 +68,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         config_file_required=reader.given("ASYA_CONFIG_FILE"),
         runtime_script=reader.text("ASYA_RUNTIME_SCRIPT_PATH", DEFAULT_SCRIPT),
         credentials=reader.text("ASYA_TRANSPORT_CREDENTIALS_PATH", DEFAULT_CREDENTIALS),
-        watch_namespaces=tuple(filter(None, map(str.strip, reader.text("ASYA_WATCH_NAMESPACES", "").split(",")))),
+        watch_namespaces=reader.read("ASYA_WATCH_NAMESPACES", "", namespaces),
         source_path=reader.text("ASYA_SOURCE_PATH", "") or None,
         # Exactly `true`: a half-understood value must not stop queues from being made.
         manage_queues=reader.text("ASYA_DISABLE_QUEUE_MANAGEMENT", "") != "true",
@@ -74,7 +81,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         overrides=dict(overrides(reader)),
     )
     if reader.problems:
-        raise ConfigurationError(reader.problems)
+        raise ConfigurationError(reader.problems, settings)
     return settings
 
 
@@ -127,6 +134,17 @@ def transports(text: str) -> Any:
     if not isinstance(found, dict) or set(found) != {"transports"}:
         raise ValueError('expected a JSON object with the one key "transports"')
     return found["transports"]
+
+
+def namespaces(text: str) -> tuple[str, ...]:
+    """A comma list; empty means all."""
+    found = tuple(filter(None, map(str.strip, text.split(","))))
+    wrong = [name for name in found if not is_actor_name(name)]
+    if wrong:
+        raise ValueError(
+            f"expected names of namespaces, which are DNS labels, with commas between them, got {wrong[0]!r}"
+        )
+    return found
 
 
 def whole(text: str) -> int:

@@ -45,6 +45,7 @@ def test_every_mistake_is_told_at_once_with_its_variable() -> None:
         "ASYA_LOG_LEVEL": "LOUD",
         "ASYA_TRANSPORT_CONFIG": "{",
         "ASYA_MAX_MESSAGE_BYTES": "big",
+        "ASYA_WATCH_NAMESPACES": "a,B_c",
     }
     with pytest.raises(ConfigurationError) as refused:
         from_environ(wrong)

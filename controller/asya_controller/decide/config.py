@@ -201,7 +201,10 @@ def validated(model: type[M], value: Any, path: tuple[str, ...], problems: list[
     try:
         return model.model_validate(value)
     except ValidationError as refused:
-        for error in refused.errors(include_url=False, include_context=False):
+        errors = refused.errors(include_url=False, include_context=False)
+        for error in errors:
+            if error["type"] == "too_short" and any(len(other["loc"]) > len(error["loc"]) for other in errors):
+                continue  # an entry was refused, and so the list is empty
             problems.append(line((*path, *map(str, error["loc"])), sentence(model, error)))
         return None
 

@@ -181,6 +181,27 @@ def test_explain_names_the_scheduler_and_events(cluster: Cluster, namespace: str
     assert "event FailedCreate on Deployment hello: exceeded quota: pods" in command("explain", "hello").stdout
 
 
+@pytest.mark.usefixtures("failing")
+def test_explain_leaves_out_what_an_actor_has_recovered_from(cluster: Cluster, namespace: str, command: Asya) -> None:
+    for number, (reason, kind) in enumerate(
+        [("TransportError", "Warning"), ("Recovered", "Normal"), ("RuntimeError", "Warning")]
+    ):
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"hello.{number}", "namespace": namespace},
+            "involvedObject": {"kind": "AsyncActor", "name": "hello", "namespace": namespace},
+            "type": kind,
+            "reason": reason,
+            "message": f"it was {reason}",
+            "lastTimestamp": f"2026-01-02T00:00:0{number}Z",
+        }
+        cluster.kubectl("create", "-f", "-", text=json.dumps(event))
+    told = command("explain", "hello").stdout
+    assert "event RuntimeError on AsyncActor hello: it was RuntimeError" in told
+    assert "TransportError" not in told
+
+
 @pytest.mark.usefixtures("hello")
 def test_an_actor_nobody_looked_at_leads_to_the_doctor(namespace: str, command: Asya) -> None:
     lines = command("explain", "hello").stdout.splitlines()
@@ -217,6 +238,39 @@ def test_diff_shows_a_patch_and_a_unified_diff(command: Asya, tmp_path: Path) ->
     assert "+          image: registry.example.com/hello:1.1.0" in done.stdout
     (data,) = json.loads(command("diff", file, "--output", "json").stdout)
     assert (data["kind"], data["change"], data["patch"][0]["path"]) == ("AsyncActor", "changed", path)
+
+
+def test_diff_names_the_place_of_what_would_be_refused(command: Asya, config: Path, tmp_path: Path) -> None:
+    """By the controller with its configuration, or by the API server, which alone knows every field of a pod."""
+    refused = {
+        "elsewhere": ("transport: rabbitmq", "transport: kafka", "6:3: InvalidTransport: transport 'kafka' not found"),
+        "denied": (
+            "      spec:\n",
+            "      spec:\n        hostNetwork: true\n",
+            "10:9: PolicyViolation: pod template uses",
+        ),
+        "slow": ("  workload:", "  timeout: {processing: 2000}\n  workload:", "7:13: TimeoutTooLong: "),
+        "misspelt": (
+            "image: ",
+            "imagePullPolicie: x\n            image: ",
+            "the cluster refuses Deployment misspelt: ",
+        ),
+    }
+    text = (HELLO / "hello.yaml").read_text()
+    for name, (old, new, _) in refused.items():
+        (tmp_path / f"{name}.yaml").write_text(text.replace("name: hello", f"name: {name}", 1).replace(old, new, 1))
+        done = command("diff", tmp_path / f"{name}.yaml", "--config", config)
+        told = [line for line in done.stderr.splitlines() if "warning" not in line]
+        assert (done.returncode, [refused[name][2] in line for line in told]) == (1, [True]), done.stderr
+        assert told[0].startswith(f"{tmp_path}/{name}.yaml:")
+
+
+def test_diff_of_what_is_there_exits_1_too_when_it_is_refused(command: Asya, config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.yaml"
+    file.write_text((HELLO / "hello.yaml").read_text().replace("transport: rabbitmq", "transport: kafka"))
+    assert command("sync", file).returncode == 0
+    done = command("diff", file, "--config", config)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 @pytest.mark.usefixtures("hello")

@@ -30,6 +30,11 @@ from asya_schemas.actor import effective
 from asya_schemas.actor.identity import SUSPEND_ANNOTATION
 
 Json = Mapping[str, Any]
+# What of an actor a child is made of, as far as one place can be named.
+WHENCE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys((kind.name for kind in WORKLOADS), ("spec", "workload", "template", "spec")),
+    **dict.fromkeys((kind.name for kind in KEDA_KINDS), ("spec", "scaling")),
+}
 
 
 class Comparison:
@@ -40,6 +45,8 @@ class Comparison:
         self._rules = rules
         self._renderer = renderer
         self._told: set[str] = set()
+        self.refused = False
+        """Whether something would not be applied, which was said."""
 
     def run(self, actors: Sequence[LoadedActor], planned: Pass) -> Iterator[Difference]:
         """Every difference, in the order of the files. `planned` is the pass that a sync would do."""
@@ -50,7 +57,8 @@ class Comparison:
             if live is not None and live["metadata"].get("deletionTimestamp"):
                 self._note(f"AsyncActor {actor.name} is being deleted: it is not compared")
                 continue
-            trial = self._tried(ACTOR, item, MANAGER) if live is None or key_of(item) in changed else dict(live)
+            same = live is not None and key_of(item) not in changed
+            trial = dict(live) if live is not None and same else self._tried(actor, ACTOR, item, MANAGER)
             if trial is not None:
                 if found := difference(live, trial):
                     yield found
@@ -66,25 +74,26 @@ class Comparison:
             self._note(f"AsyncActor {actor.name} is suspended: nothing is applied for it")
             return
         if problem := self._renderer.problem(actor, document):
-            self._note(f"{problem}: nothing is applied for it")
+            self._refuse(f"{problem}: nothing is applied for it")
             return
         namespace, name = key_of(document)
         workload = self._live(BY_NAME[effective.kind(document["spec"])], (namespace, name))
         script = script_of(workload)
         if script is None:
-            yield from self._child(document, self._renderer.config_maps([namespace])[0])
+            yield from self._child(actor, document, self._renderer.config_maps([namespace])[0])
         children = self._renderer.children(document, script)
         for child in children:
-            yield from self._child(document, child)
+            yield from self._child(actor, document, child)
         yield from self._unwanted(document, {str(child["kind"]) for child in children})
 
-    def _child(self, document: Json, child: dict[str, Any]) -> Iterator[Difference]:
+    def _child(self, actor: LoadedActor, document: Json, child: dict[str, Any]) -> Iterator[Difference]:
         kind = BY_NAME[child["kind"]]
         live = self._live(kind, key_of(child))
         if live is not None and kind is not CONFIG_MAP and not owned(live, document):
-            self._note(f"{kind.name} {child['metadata']['name']} is not owned by this AsyncActor: it is left alone")
+            what = f"{kind.name} {child['metadata']['name']} is not owned by this AsyncActor: it is left alone"
+            self._refuse(str(actor.problem(("metadata", "name"), what)))
             return
-        trial = self._tried(kind, child, CHILDREN)
+        trial = self._tried(actor, kind, child, CHILDREN)
         if trial is None:
             return
         if live is None and kind in WORKLOADS and effective.scaling_enabled(document["spec"]):
@@ -109,18 +118,24 @@ class Comparison:
         except NotFound:
             return None
 
-    def _tried(self, kind: Kind, item: dict[str, Any], manager: str) -> dict[str, Any] | None:
+    def _tried(self, actor: LoadedActor, kind: Kind, item: dict[str, Any], manager: str) -> dict[str, Any] | None:
         """The object as the server would keep it; None, with a note, where it will not say."""
+        path = WHENCE.get(kind.name, ("metadata", "name"))
         try:
             return self._api.apply(item, kind, manager, dry_run=True, read=decode)
         except NoAnswer:
             raise
         except NotFound:
             missing = "KEDA is not installed" if kind in KEDA_KINDS else f"the cluster knows no {kind.plural} there"
-            self._note(f"{kind.name} {item['metadata']['name']} is not compared: {missing}")
+            self._refuse(str(actor.problem(path, f"{kind.name} {item['metadata']['name']} is not compared: {missing}")))
         except ApiError as error:
-            self._note(f"{kind.name} {item['metadata']['name']} is not compared: {error.message}")
+            what = f"the cluster refuses {kind.name} {item['metadata']['name']}: {error.message}"
+            self._refuse(str(actor.problem(path, what)))
         return None
+
+    def _refuse(self, text: str) -> None:
+        self.refused = True
+        self._note(text)
 
     def _note(self, text: str) -> None:
         if text not in self._told:

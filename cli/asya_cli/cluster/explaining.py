@@ -53,7 +53,7 @@ def explained(actor: Json, pods: list[Json], unhappy: list[Json], events: list[J
         rule=f"{rule}: {RULES[rule]}" if rule else "none yet: no controller has looked at it",
         place=place,
         error=error,
-        evidence=tuple(_evidence(status, unhappy, events)),
+        evidence=tuple(_evidence(status, unhappy, _standing(events, name))),
         changed=_changed(status, events, name),
         next=_next(status, name, unhappy, namespace),
     )
@@ -100,6 +100,18 @@ def _fault(unhappy: Iterable[Json]) -> tuple[str | None, str | None]:
     return None, None
 
 
+def _standing(events: list[Json], name: str) -> list[Json]:
+    """Without what was told of the actor before it recovered."""
+    own = [event for event in events if _about(event) == ("AsyncActor", name)]
+    recovered = max((_time(event) for event in own if event.get("reason") == "Recovered"), default="")
+    return [event for event in events if event not in own or _time(event) > recovered]
+
+
+def _about(event: Json) -> tuple[str, str]:
+    about = event.get("involvedObject") or {}
+    return str(about.get("kind")), str(about.get("name"))
+
+
 def _evidence(status: Json, unhappy: Iterable[Json], events: Iterable[Json]) -> Iterator[str]:
     for c in status.get("conditions") or ():
         fine = c["status"] == "True" and c["type"] in ("TransportReady", "ScalingReady", "WorkloadReady")
@@ -117,8 +129,8 @@ def _evidence(status: Json, unhappy: Iterable[Json], events: Iterable[Json]) -> 
         )
     for event in events:
         if event.get("type") == "Warning":
-            about = event.get("involvedObject") or {}
-            yield f"event {event.get('reason')} on {about.get('kind')} {about.get('name')}: {event.get('message', '')}"
+            kind, name = _about(event)
+            yield f"event {event.get('reason')} on {kind} {name}: {event.get('message', '')}"
     if queue := status.get("queue"):
         waiting, work = (status.get(name, "?") for name in ("queuedMessages", "processingMessages"))
         yield f"queue {queue}: {waiting} waiting, {work} in work"
@@ -132,8 +144,7 @@ def _changed(status: Json, events: Iterable[Json], name: str) -> str:
         if c.get("lastTransitionTime")
     ]
     for event in events:
-        about = event.get("involvedObject") or {}
-        if (about.get("kind"), about.get("name")) == ("AsyncActor", name):
+        if _about(event) == ("AsyncActor", name):
             found.append((_time(event), f"{event.get('reason')}: {event.get('message', '')}"))
     return ": ".join(max(found)) if found else "nothing is recorded"
 
@@ -166,7 +177,9 @@ def _next(status: Json, name: str, unhappy: list[Json], namespace: str) -> str:
     template = NEXT.get(reason, "")
     if not status.get("status"):
         template = "asya doctor -n {ns}"
-    elif status["status"] in _HEALTHY:
+    elif status["status"] == "Napping":
+        template = "kubectl describe scaledobject -n {ns} {name}"
+    elif status["status"] == "Running":
         template = "kubectl logs -n {ns} -l asya.sh/actor={name} -c asya-sidecar --tail=20"
     if "{pod}" in template and not pod:
         template = ""
@@ -176,6 +189,7 @@ def _next(status: Json, name: str, unhappy: list[Json], namespace: str) -> str:
 _LOGS = "kubectl logs -n {ns} {pod} -c %s --previous"
 _POD = "kubectl describe pod -n {ns} {pod}"
 _FILE = "asya validate FILE, then asya sync FILE -n {ns}"
+_TRIAL = "asya diff FILE -n {ns}, then asya sync FILE -n {ns}"  # asks the cluster, which alone knows
 NEXT = {
     "RuntimeCrashLoop": _LOGS % "asya-runtime",
     "RuntimeMisconfigured": _LOGS % "asya-runtime",
@@ -191,12 +205,20 @@ NEXT = {
     **dict.fromkeys(
         ("PodRejected", "PodCreationFailed", "ServiceAccountNotFound"), "kubectl describe rs,sts -n {ns} -l asya.sh/actor={name}"
     ),
-    **dict.fromkeys(("ValidationError", "PolicyViolation", "TimeoutTooLong", "InvalidTemplate", "ImmutableField"), _FILE),
+    "ValidationError": _FILE,
+    **dict.fromkeys(
+        (
+            "PolicyViolation", "TimeoutTooLong", "ServiceAccountConflict", "QueueNameInvalid", "InvalidTemplate", "ImmutableField",
+            "AdmissionDenied",
+        ),
+        _TRIAL,
+    ),
+    "Contested": "kubectl get deploy,sts -n {ns} {name} -o yaml --show-managed-fields",
     "NameConflict": "kubectl get deploy,sts,scaledobject -n {ns} {name} -o yaml",
     "QueueConflict": "kubectl get asya -A -o wide",
     **dict.fromkeys(
-        ("InvalidTransport", "BrokerUnreachable", "AuthFailed", "CredentialsMissing", "QueueMissing", "KEDANotInstalled",
-         "KEDANotResponding", "RBACDenied", "ApiError"),
+        ("InvalidTransport", "BrokerUnreachable", "AuthFailed", "CredentialsMissing", "QueueMissing", "QueueCreateFailed",
+         "KEDANotInstalled",         "KEDANotResponding", "RBACDenied", "ApiError"),
         "asya doctor -n {ns}",
     ),
     "ScaledObjectNotReady": "kubectl describe scaledobject -n {ns} {name}",

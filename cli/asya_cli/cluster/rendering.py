@@ -27,13 +27,12 @@ class Renderer:
         violation = check(document, self.config)
         if violation is None:
             return None
-        path = ("spec", "transport") if violation.condition == "TransportReady" else ("metadata", "name")
         none = (
             ""
             if self.config.transports
             else " (no transports are known: name the operator configuration with --config)"
         )
-        return actor.problem(path, f"{violation.reason}: {violation.message}{none}")
+        return actor.problem(violation.path, f"{violation.reason}: {violation.message}{none}")
 
     def children(self, document: Mapping[str, Any], script: str | None = None) -> tuple[Object, ...]:
         """The objects of an actor that has no problem, in the order they are applied; `script` names another ConfigMap for it."""

@@ -21,7 +21,8 @@ def command(
     namespace: NamespaceOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Show, for each object, a JSON Patch and a unified diff against the cluster. Exit 1 when something differs.
+    """Show, for each object, a JSON Patch and a unified diff against the cluster. Exit 1 when something differs or
+    would be refused.
 
     Compared are the AsyncActors and what the controller would apply for them, with its configuration from the cluster or --config.
     """
@@ -58,5 +59,5 @@ def command(
         notes.say(outcome.planned.held_back)
     data = [difference.as_data() for difference in differences]
     emit(data, output, lambda: "\n".join(difference.as_text() for difference in differences))
-    if differences:
+    if differences or comparison.refused:
         raise ProblemsFound

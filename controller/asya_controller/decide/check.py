@@ -5,8 +5,9 @@ applied. `asya validate` and `asya up` call it too, so that a file gets offline 
 Must not look at queues or children: their faults are facts of the World.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from asya_controller.decide.config import OperatorConfig
@@ -14,6 +15,7 @@ from asya_controller.decide.pod_policy import policy_violation
 from asya_controller.decide.transports import RabbitMQ, Sqs, Transport
 from asya_controller.decide.world import namespace_of
 from asya_schemas.actor import effective
+from asya_schemas.actor.paths import POD, dotted
 from asya_schemas.actor.problems import Cause, Problem, Severity
 from asya_schemas.actor.validate import validate
 from asya_schemas.durations import parse_duration
@@ -28,11 +30,14 @@ Actor = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """The first thing wrong with a spec. `condition` is the one that turns False; all of these are terminal."""
+    """The first thing wrong with a spec. `condition` is the one that turns False; all of these are terminal. `path` is the field that a
+    person has to change, for who has the file.
+    """
 
     condition: Literal["WorkloadReady", "TransportReady"]
     reason: str
     message: str
+    path: tuple[str | int, ...] = field(default=("spec",), compare=False)
 
 
 def check(actor: Actor, config: OperatorConfig) -> Violation | None:
@@ -46,7 +51,7 @@ def check(actor: Actor, config: OperatorConfig) -> Violation | None:
 def invalid(actor: Actor, _: OperatorConfig) -> Violation | None:
     """A rule V1-V18 or the schema is broken. Fields nobody knows are harmless in a stored object and left to `validate`."""
     found = next((problem for problem in validate(actor) if of_stored_object(problem)), None)
-    return Violation("WorkloadReady", "ValidationError", found.message) if found else None
+    return Violation("WorkloadReady", "ValidationError", found.message, found.path) if found else None
 
 
 def of_stored_object(problem: Problem) -> bool:
@@ -60,14 +65,19 @@ def unrenderable(actor: Actor, _: OperatorConfig) -> Violation | None:
     grace = effective.pod_spec(actor["spec"]).get("terminationGracePeriodSeconds")
     if grace is None or (isinstance(grace, int) and not isinstance(grace, bool)):
         return None
-    path = "spec.workload.template.spec.terminationGracePeriodSeconds"
-    return Violation("WorkloadReady", "InvalidTemplate", f"{path}: expected an integer, got {grace!r}")
+    path = (*POD, "terminationGracePeriodSeconds")
+    return Violation("WorkloadReady", "InvalidTemplate", f"{dotted(path)}: expected an integer, got {grace!r}", path)
 
 
 def denied(actor: Actor, config: OperatorConfig) -> Violation | None:
     """The pod template uses what the operator denies."""
-    message = policy_violation(effective.pod_spec(actor["spec"]), config.pod_policy)
-    return Violation("WorkloadReady", "PolicyViolation", message) if message else None
+    found = policy_violation(effective.pod_spec(actor["spec"]), config.pod_policy)
+    if found is None:
+        return None
+    path, rule = found
+    message = f"pod template uses {dotted(POD[1:])}.{path}, which is denied by policy rule {rule}"
+    steps = (int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path))
+    return Violation("WorkloadReady", "PolicyViolation", message, (*POD, *steps))
 
 
 def unknown_transport(actor: Actor, config: OperatorConfig) -> Violation | None:
@@ -80,7 +90,7 @@ def unknown_transport(actor: Actor, config: OperatorConfig) -> Violation | None:
         message = f"transport '{name}' is disabled in operator configuration"
     else:
         return None
-    return Violation("TransportReady", "InvalidTransport", message)
+    return Violation("TransportReady", "InvalidTransport", message, ("spec", "transport"))
 
 
 def service_account(actor: Actor, config: OperatorConfig) -> Violation | None:
@@ -91,7 +101,7 @@ def service_account(actor: Actor, config: OperatorConfig) -> Violation | None:
     if not (own and isinstance(transport.config, Sqs) and transport.config.actor_role_arn):
         return None
     message = f"serviceAccountName {own} cannot be combined with actorRoleArn of transport {name}"
-    return Violation("WorkloadReady", "ServiceAccountConflict", message)
+    return Violation("WorkloadReady", "ServiceAccountConflict", message, (*POD, "serviceAccountName"))
 
 
 def timeout(actor: Actor, config: OperatorConfig) -> Violation | None:
@@ -102,7 +112,9 @@ def timeout(actor: Actor, config: OperatorConfig) -> Violation | None:
     if allowed is None or processing <= allowed:
         return None
     message = f"timeout.processing {processing}s exceeds what transport {name} allows ({allowed}s)"
-    return Violation("WorkloadReady", "TimeoutTooLong", message)
+    alias = "processing" not in (actor["spec"].get("timeout") or {})
+    path = ("spec", "resiliency", "actorTimeout") if alias else ("spec", "timeout", "processing")
+    return Violation("WorkloadReady", "TimeoutTooLong", message, path)
 
 
 def longest_processing_s(transport: Transport) -> int | None:
@@ -121,7 +133,7 @@ def queue_name_too_long(actor: Actor, config: OperatorConfig) -> Violation | Non
     if len(queue.encode()) <= allowed:
         return None
     message = f"queue name '{queue}' has {len(queue)} characters, {transport.type} allows {allowed}"
-    return Violation("TransportReady", "QueueNameInvalid", message)
+    return Violation("TransportReady", "QueueNameInvalid", message, ("metadata", "name"))
 
 
 def transport_of(actor: Actor, config: OperatorConfig) -> tuple[str, Transport]:

@@ -9,28 +9,22 @@ from typing import Any
 
 from asya_controller.decide.config import PodPolicy
 
-ROOT = "workload.template.spec"
 HARMLESS_CAPABILITY = "NET_BIND_SERVICE"
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 Pod = Mapping[str, Any]
 
 
-def policy_violation(pod: Pod, policy: PodPolicy) -> str | None:
-    """The sentence about the first denied field, None when the template is allowed."""
+def policy_violation(pod: Pod, policy: PodPolicy) -> tuple[str, str] | None:
+    """Path below the pod's spec and rule of the first denied field, None when the template is allowed."""
     for rule, find in RULES.items():
         if rule in policy.deny and (path := next(find(pod), None)):
-            return denied(path, rule)
+            return path, rule
     if policy.allow_pod_fields is not None:
         for key, value in pod.items():
             if key not in policy.allow_pod_fields and value is not None:
-                return denied(key, "allowPodFields")
+                return key, "allowPodFields"
     return None
-
-
-def denied(path: str, rule: str) -> str:
-    """The contract's words."""
-    return f"pod template uses {ROOT}.{path}, which is denied by policy rule {rule}"
 
 
 def fields_set(*names: str) -> Callable[[Pod], Iterator[str]]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from asya_controller.decide.source.documents import FileProblem, Loaded, LoadedActor
 from asya_controller.decide.source.secrets import literal_secrets
-from asya_schemas.actor.paths import POD
 from asya_schemas.actor.problems import Severity
 from asya_schemas.actor.validate import validate
 
@@ -41,10 +40,12 @@ def _for_operators(actor: LoadedActor) -> list[FileProblem]:
 
     defaults = OperatorConfig()
     refused, policy = unrenderable(actor.document, defaults), denied(actor.document, defaults)
-    errors = [actor.problem((*POD, "terminationGracePeriodSeconds"), refused.message)] if refused else []
+    errors = [actor.problem(refused.path, refused.message)] if refused else []
     # Only a warning: the operator may have allowed it.
     warnings = (
-        [actor.problem(POD, f"{policy.message}, unless the operator allows it", Severity.WARNING)] if policy else []
+        [actor.problem(policy.path, f"{policy.message}, unless the operator allows it", Severity.WARNING)]
+        if policy
+        else []
     )
     return errors + warnings
 

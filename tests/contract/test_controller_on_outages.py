@@ -1,4 +1,6 @@
-"""The controller without its API server, without KEDA, without its lease (contract: controller, Process and Situations)."""
+"""The controller without its API server, without KEDA, without its brokers, without its lease (contract: controller, Process and
+Situations).
+"""
 
 import time
 from collections.abc import Iterator
@@ -12,9 +14,13 @@ from tests.support.kube.api import MERGE, Refused, path_of
 from tests.support.kube.binaries import binaries
 from tests.support.kube.cluster import Cluster, own_cluster
 from tests.support.rabbitmq import shared_node
+from tests.support.servers import counting_server
 from tests.support.wait import until
 
 AWAY_S = 60.0
+INTERVAL_S = 5.0
+"""Between two looks at the queues, in tests."""
+WATCHED_S = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +119,41 @@ def test_row_39_a_keda_that_does_not_let_go_is_not_waited_for_longer_than_a_minu
         assert time.monotonic() - asked_at > 50
         home.told("held", "KEDANotResponding")
         home.api.patch("scaledobjects", home.namespace, "held", {"metadata": {"finalizers": None}})
+
+
+@pytest.mark.timeout(180)
+def test_a_broker_in_trouble_is_asked_once_in_an_interval_however_many_actors_wait_for_it(cluster: Cluster) -> None:
+    """Down, slow, or refusing: a condition that says so, and no storm of retries, neither on the broker nor on the API server."""
+    with (
+        counting_server(silent=False) as (down, downs),
+        counting_server(silent=True) as (slow, slows),
+        bed(
+            cluster,
+            shared_node(),
+            lambda broker, vhost: {
+                "down": rabbitmq(broker, vhost, port=down, managementUrl=None),
+                "slow": rabbitmq(broker, vhost, port=slow, managementUrl=None),
+                "locked": rabbitmq(broker, vhost, username="nobody", managementUrl=None),
+            },
+        ) as home,
+    ):
+        reasons = {"down": "BrokerUnreachable", "slow": "BrokerUnreachable", "locked": "AuthFailed"}
+        names = [f"on-{transport}-{number}" for transport in reasons for number in range(6)]
+        for name in names:
+            home.create(name, transport=name.split("-")[1])
+        for name in names:
+            home.reaches(name, "TransportError", reasons[name.split("-")[1]], within_s=60)
+            home.told(name, "TransportError")
+
+        def refused() -> float:
+            return home.controller.metric("asya_transport_errors_total", transport="locked")
+
+        mark, before = len(home.proxy.record.requests), (len(downs), len(slows), refused())
+        ends = time.monotonic() + WATCHED_S
+        until(lambda: time.monotonic() > ends, WATCHED_S + 5, 0.5, what="time passes")
+        asked = [now - then for now, then in zip((len(downs), len(slows), refused()), before, strict=True)]
+        assert all(1 <= times <= WATCHED_S / INTERVAL_S + 1 for times in asked), asked
+        assert [str(request) for request in home.proxy.record.writes(mark)] == []
 
 
 def leads(controller: ControllerProcess) -> bool:

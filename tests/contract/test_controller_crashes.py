@@ -17,6 +17,7 @@ from tests.support.kube.scenarios import (
     changed_and_scaling_switched_on,
     created_with_scaling,
     deleted_with_its_queues,
+    moved_and_scaling_switched_off,
 )
 from tests.support.kube.stage import Scenario, Stage, disturbed, undisturbed
 from tests.support.rabbitmq import shared_node
@@ -41,7 +42,12 @@ def crash_at(number: int, how: Callable[[Callable[[], None]], faults.Fault]) -> 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "scenario",
-    [created_with_scaling, changed_and_scaling_switched_on, deleted_with_its_queues],
+    [
+        created_with_scaling,
+        changed_and_scaling_switched_on,
+        moved_and_scaling_switched_off,
+        deleted_with_its_queues,
+    ],
     ids=lambda s: s.__name__,
 )
 def test_row_52_killed_at_any_write_it_ends_as_without(cluster: Cluster, scenario: Scenario) -> None:

@@ -40,3 +40,15 @@ def deleted_with_its_queues(stage: Stage) -> None:
     stage.annotate("one", deletion_policy="Delete")
     stage.delete("one")
     stage.gone("one", LONG_S)
+
+
+def moved_and_scaling_switched_off(stage: Stage) -> None:
+    """A settled actor gets another kind of workload and loses its autoscaler: everything it had is replaced or removed."""
+    stage.create("one", scaling=SCALED)
+    keda_looks(stage)
+    stage.reaches("one", "Napping", "ScaledObjectReady", LONG_S)
+    spec = {"scaling": {"enabled": False}, "workload": {"kind": "StatefulSet", "replicas": 0}}
+    stage.change("one", {"spec": spec})
+    for resource in ("scaledobjects", "deployments"):
+        until(lambda resource=resource: stage.child(resource, "one") is None, LONG_S, 0.1, what=f"{resource} is gone")
+    stage.reaches("one", "Running", "ScaledToZero", LONG_S)

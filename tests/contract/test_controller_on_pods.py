@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.actors import POD, RUNTIME
 from tests.support.controller_bed import Bed, bed, condition, container_status, ready, stamp, states
+from tests.support.kube import faults
 from tests.support.kube.api import JSON_PATCH
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
@@ -213,6 +214,47 @@ def test_row_24_pods_that_the_namespace_does_not_admit(cluster: Cluster) -> None
         home.create("too-many")
         status = home.reaches("too-many", "PendingResources", "QuotaExceeded")
         assert "exceeded quota" in status["message"]
+
+
+def test_pods_of_an_account_that_does_not_exist_are_told_and_come_when_it_does(home: Bed) -> None:
+    home.create("accountless", ((*POD, "serviceAccountName"), "missing"))
+    status = home.reaches("accountless", "ConfigError", "ServiceAccountNotFound")
+    assert 'serviceaccount "missing" not found' in status["message"]
+    assert home.pods("accountless") == []
+    home.api.create("serviceaccounts", home.namespace, {"metadata": {"name": "missing"}})
+    home.make_ready("accountless", 1)
+    home.reaches("accountless", "Running")
+
+
+def test_an_immutable_field_is_told_and_nothing_is_made_anew(home: Bed) -> None:
+    """A Deployment of ours, as another version might have made it, with another selector."""
+    made = home.create("settled", (("metadata", "annotations"), {"asya.sh/suspend": "true"}))["metadata"]
+    until(lambda: home.status("settled").get("suspended"), what="it is suspended")
+    labels = {"asya.sh/actor": "settled", "asya.sh/workload": "deployment", "version": "old"}
+    owner = {"apiVersion": "asya.sh/v1alpha1", "kind": "AsyncActor", "name": "settled", "uid": made["uid"]}
+    meta = {"name": "settled", "labels": labels, "ownerReferences": [owner | {"controller": True}]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "old"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    before = home.api.create("deployments", home.namespace, {"metadata": meta, "spec": spec})["metadata"]["uid"]
+    home.annotate("settled", suspend=None)
+    status = home.reaches("settled", "WorkloadError", "ImmutableField")
+    assert "field is immutable" in status["message"]
+    assert states(status) == ("False", "", "True")
+    assert home.deployment("settled")["metadata"]["uid"] == before
+
+
+def test_what_the_controller_may_not_do_is_told(home: Bed) -> None:
+    words = 'deployments.apps "forbidden" is forbidden: User "asya-controller" cannot patch resource "deployments"'
+    home.proxy.inject(
+        faults.answer(403, words), times=None, resource="deployments", where=lambda r: r.name == "forbidden"
+    )
+    home.create("forbidden")
+    status = home.reaches("forbidden", "WorkloadError", "RBACDenied")
+    assert 'cannot patch resource "deployments"' in status["message"]
+    assert states(status) == ("False", "True", "")
+    home.proxy.heal()
+    home.annotate("forbidden", reconcile_at="1")
+    home.reaches("forbidden", "ScalingUp")
 
 
 def test_row_34_a_template_that_the_operator_denies_is_not_applied(home: Bed) -> None:

@@ -81,6 +81,10 @@ class ControllerProcess:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "password").write_text(text)
 
+    def without_password(self, transport: str) -> None:
+        """Take it away."""
+        (self._folder / "transports" / transport / "password").unlink()
+
     def environ(self, more: Mapping[str, str]) -> None:
         """Set variables; read at the next start."""
         self._environ |= more

@@ -55,6 +55,11 @@ class Metrics:
         self.dropped = self._counter("asya_events_dropped", "Events not sent.")
         self.keda = self._gauge("asya_keda_available", "1: KEDA's API is served.")
         self._gauge("asya_controller_info", "What runs.", ("version",)).labels(version).set(1)
+        # A rate needs a series that was there before the first of its kind.
+        for result in ("success", "error", "requeue", "requeue_after"):
+            self.passes.labels(CONTROLLER, result)
+        for counter in (self.errors, self.terminal, self.panics):
+            counter.labels(CONTROLLER)
         self._shown: dict[tuple[str, str], Shown] = {}
         self._answers: dict[tuple[str, str], Counter] = {}
 
@@ -108,6 +113,8 @@ class Metrics:
         for state, number in messages.items():
             if number is not None:
                 self.messages.labels(*actor, state).set(number)
+            elif former is not None:  # not known any more: no figure rather than an old one
+                self.messages.remove(*actor, state)
 
     def hide(self, actor: tuple[str, str]) -> None:
         """The actor is gone, and so are its series."""

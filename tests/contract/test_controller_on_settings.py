@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.controller_bed import Bed, bed, condition, states
 from tests.support.controller_process import rabbitmq
+from tests.support.kube import faults
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
@@ -89,12 +90,34 @@ def test_everything_that_is_promised_is_measured_and_a_deleted_actor_takes_its_s
         if not series or any(set(of) != set(labels) for of in series):
             wrong[name] = series[:2]
     assert wrong == {}
+    asked = {request.namespace for request in home.proxy.record.requests if request.resource}
+    assert asked == {home.namespace}, "in namespaced mode it stays inside"
     named = {of["name"] for name, series in found.items() if name.startswith("asya_") for of in series if "name" in of}
     assert named == {"measured", "trouble"}
     assert {of["status"] for of in found["asya_asyncactor_status"] if of["name"] == "measured"} == {"Running"}
     home.controller.password("keyless", "guest")
     home.reaches("trouble", "ScalingUp", "QueueReady", within_s=45)
     home.told("trouble", "Recovered")
+
+
+def test_readiness_names_the_kinds_that_are_missing_while_the_process_is_healthy(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
+        home.controller.stop()
+        home.proxy.inject(
+            faults.answer(503), times=None, verb="list", where=lambda r: r.resource in ("pods", "deployments")
+        )
+        home.controller.launch()
+
+        def said() -> tuple[int, str]:
+            try:
+                return home.controller.probe("/readyz")
+            except OSError:
+                return 0, "does not listen yet"
+
+        until(lambda: said() == (503, "not filled yet: deployments, pods"), what="it says what is missing")
+        assert home.controller.probe("/healthz") == (200, "ok")
+        home.proxy.heal()
+        until(lambda: said() == (200, "ok"), what="all is there")
 
 
 def test_a_word_that_is_no_deletion_policy_keeps_the_queue_and_is_told(home: Bed) -> None:

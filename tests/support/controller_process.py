@@ -121,10 +121,21 @@ class ControllerProcess:
         assert self.process is not None, "started before"
         assert self.process.poll() is None, self.log()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(0)}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
+            return self.probe("/readyz")[0] == 200
         except (urllib.error.URLError, OSError):
             return False
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """Code and text of an answer, as a kubelet gets it.
+
+        Raises:
+            OSError: there is none yet.
+        """
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port(0)}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode().strip()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode().strip()
 
     def _port(self, which: int) -> int:
         """Of the probes (0) or the metrics (1). Chosen by the process: two that are started together never meet.

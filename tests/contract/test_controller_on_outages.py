@@ -98,6 +98,7 @@ def test_row_36_a_keda_that_does_not_answer_is_an_error_after_a_minute(cluster: 
         status = home.reaches("ignored", "Napping", "WaitingForKEDA")
         assert states(status) == ("False", "True", "")
         status = home.reaches("ignored", "ScalingError", "KEDANotResponding", within_s=80)
+        assert "its operator is not running" in status["message"]
         home.told("ignored", "ScalingError")
 
 

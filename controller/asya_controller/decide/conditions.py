@@ -21,6 +21,7 @@ from asya_controller.decide.world import Json, World
 
 QUEUE_PATIENCE = timedelta(seconds=30)
 API_PATIENCE = timedelta(seconds=60)
+KEDA_SILENT = "KEDA has not looked at the ScaledObject for a minute: its operator is not running, or does not watch this namespace"
 SCALING_KINDS = frozenset({"ScaledObject", "TriggerAuthentication"})
 # What ScalingReady has a word for; any other fault of these objects is one of the whole workload.
 SCALING_REFUSALS = frozenset({"ScaledObjectRefused", "NameConflict", "RBACDenied"})
@@ -193,7 +194,7 @@ def scaler_verdict(world: World, now: datetime) -> Verdict:
     if condition(world.scaled_object, "Ready").get("status") not in ("True", "False"):
         created = time_of(((world.scaled_object or {}).get("metadata") or {}).get("creationTimestamp"))
         if created is not None and now - created >= SCALER_PATIENCE:
-            return Verdict("False", "KEDANotResponding", "KEDA has not looked at the ScaledObject")
+            return Verdict("False", "KEDANotResponding", KEDA_SILENT)
         return Verdict("Unknown", "WaitingForKEDA", "KEDA has not looked at the ScaledObject yet")
     if condition(world.scaled_object, "Paused").get("status") == "True":
         return Verdict("True", "Paused", "scaling is paused by an annotation of the ScaledObject")

@@ -23,6 +23,7 @@ from tests.support.wait import until
 BRIDGE = "asya0"
 GATEWAY = "10.213.0.1"
 """This machine as pods see it: servers of the tests listen here."""
+HARDWARE = "02:0a:d5:00:00:01"
 PODS = "10.213.0.0/16"
 SERVICES = "10.214.0.0/24"
 API_SERVER = "10.214.0.1"
@@ -74,7 +75,9 @@ class Network:
 
     def __init__(self) -> None:
         self.close()
-        _ip("link", "add", BRIDGE, "type", "bridge")
+        # With an address of its own, or it takes the lowest of its ports': each pod that comes or goes may change it then, and the others
+        # reach nobody until they have asked anew who has the address, long enough for a controller to lose its lease.
+        _ip("link", "add", BRIDGE, "address", HARDWARE, "type", "bridge")
         for address in (f"{GATEWAY}/16", f"{API_SERVER}/32"):
             _ip("address", "add", address, "dev", BRIDGE)
         _ip("link", "set", BRIDGE, "up")

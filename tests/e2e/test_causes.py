@@ -18,6 +18,7 @@ import pytest
 from bench.report import at_most
 from tests.support.actors import POD, RUNTIME
 from tests.support.controller_bed import condition, message
+from tests.support.health import argocd, kstatus, must_show
 from tests.support.kube.api import JSON, Api, path_of
 from tests.support.kube.figures import keep
 from tests.support.kube.images import HANDLERS
@@ -86,7 +87,7 @@ LOOP = "CrashLoopBackOff"
 EMPTY = {"name": "ASYA_HANDLER", "valueFrom": {"configMapKeyRef": {"name": "empty", "key": "handler"}}}
 FAULTS = {
     "no-image": Fault(
-        "ImagePullError", "ImagePullFailed", "asya-runtime", waiting("ErrImagePull", "ImagePullBackOff"),
+        "ImagePullError", "ImagePullFailed", "localhost/nothing:1", waiting("ErrImagePull", "ImagePullBackOff"),
         (((*RUNTIME, "image"), "localhost/nothing:1"),),
     ),
     "no-module": Fault("RuntimeError", "RuntimeCrashLoop", "nowhere", looping, handler="nowhere.handle"),
@@ -97,7 +98,7 @@ FAULTS = {
         "ConfigError", "InterpreterNotFound", "/no/python", waiting("RunContainerError", LOOP),
         spec={"workload": {"pythonExecutable": "/no/python"}},
     ),
-    "wrong-password": Fault("SidecarError", "SidecarCrashLoop", "asya-sidecar", looping, place="wrong"),
+    "wrong-password": Fault("SidecarError", "SidecarCrashLoop", "refuses the user or the password", looping, place="wrong"),
     "too-big": Fault(
         "PendingResources", "InsufficientResources", "Insufficient cpu", unschedulable,
         (((*RUNTIME, "resources"), {"requests": {"cpu": "500"}}),),
@@ -190,9 +191,27 @@ def broken(installation: Installation) -> Iterator[dict[str, Actors]]:
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named_in_the_status_by_its_real_cause(name: str, broken: dict[str, Actors]) -> None:
     fault = FAULTS[name]
-    status = broken[name].reaches(name, fault.status, fault.reason, 120)
-    assert fault.said in message(status, "WorkloadReady")
-    assert condition(status, "Ready")[0] == "False"
+    actors = broken[name]
+    status = actors.reaches(name, fault.status, fault.reason, 120)
+    assert fault.said in status["message"]
+    assert status["message"] == message(status, "WorkloadReady") == message(status, "Ready")
+    found = {kind: condition(status, kind) for kind in ("WorkloadReady", "Ready", "TransportReady")}
+    assert found == {
+        "WorkloadReady": ("False", fault.reason),
+        "Ready": ("False", fault.status),
+        "TransportReady": ("True", "QueueReady"),
+    }
+    pods = 0 if fault.sign is refused else 1
+    assert (status["readyReplicas"], status["failingPods"], status["totalReplicas"]) == (0, pods, pods)
+    item = actors.api.get("asyncactors", actors.namespace, name)
+    assert (kstatus(item), argocd(item)["status"]) == must_show(item)
+
+    def told() -> bool:
+        events = actors.api.items("events", actors.namespace)
+        mine = (event for event in events if event["regarding"].get("uid") == item["metadata"]["uid"])
+        return any((event["type"], event["reason"]) == ("Warning", fault.status) for event in mine)
+
+    until(told, what=f"an Event {fault.status}")
 
 
 def test_what_was_missing_is_created_and_the_actor_recovers_alone(broken: dict[str, Actors]) -> None:

@@ -1,21 +1,24 @@
-"""`kubectl apply -k` on the real cluster: how long it takes, twice, over an older CRD and before the broker, with a mistake in it, and
-once more after a removal in the wrong order.
+"""`kubectl apply -k` on the real cluster: how long it takes, twice, over an older CRD and before KEDA and the broker, with a mistake in it,
+and once more after a removal in the wrong order.
 
 Those with the fixture `away` have the cluster to themselves: the session's installation is taken away before and applied again after them.
-In any order and before KEDA: tests/gitops/test_applying.py, which needs no pods. All away again: test_pages.py.
+In any order: tests/gitops/test_applying.py, which needs no pods. All away again: test_pages.py.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from bench.report import at_most
+from tests.support.controller_bed import condition
 from tests.support.kube.cluster import SYSTEM
 from tests.support.kube.figures import keep
 from tests.support.kube.installation import Installation
+from tests.support.kube.keda import Keda
 from tests.support.manifests import as_yaml, older_crd
 from tests.support.rabbitmq import Node
 from tests.support.wait import until
@@ -49,23 +52,41 @@ def test_applying_again_changes_nothing_and_restarts_nobody(installation: Instal
     assert [pod["metadata"]["name"] for pod in installation.controllers()] == pods
 
 
-def test_applied_over_an_older_crd_and_before_the_broker_the_mesh_takes_up_its_actors_when_the_broker_comes(
-    away: Installation, broker: Node
+@pytest.fixture
+def keda(away: Installation, broker: Node) -> Iterator[Keda]:
+    """A cluster that has never had a KEDA, and a broker that is not up; both are there afterwards."""
+    found = away.cluster.keda
+    assert found is not None
+    found.remove()
+    broker.stop()
+    try:
+        yield found
+    finally:
+        broker.mend()
+        found.install()
+
+
+def test_applied_over_an_older_crd_and_before_broker_and_keda_the_mesh_takes_up_its_actors_as_each_of_them_comes(
+    away: Installation, broker: Node, keda: Keda
 ) -> None:
     away.cluster.kubectl("apply", "-f", "-", text=as_yaml(older_crd()))
     served = ("get", "asyncactors", "--all-namespaces")
     until(lambda: away.cluster.kubectl(*served, check=False).returncode == 0, what="the older kind is served")
     with away.namespace() as actors:
         actors.create("old")
-        broker.stop()
-        try:
-            away.apply()
-            away.ready(90)
-            actors.reaches("old", "TransportError", "BrokerUnreachable", 90)
-            assert actors.pods("old") == []
-        finally:
-            broker.mend()
+        actors.create("scaled", scaling={"enabled": True, "minReplicas": 0, "pollingInterval": 1, "cooldownPeriod": 5})
+        away.apply()
+        away.ready(90)
+        for name in ("old", "scaled"):
+            actors.reaches(name, "TransportError", "BrokerUnreachable", 90)
+            assert actors.pods(name) == []
+        broker.mend()
         actors.reaches("old", "Running", "WorkloadAvailable", 120)
+        status = actors.reaches("scaled", "ScalingError", "WorkloadAvailable", 120)
+        assert condition(status, "ScalingReady")[:2] == ("False", "KEDANotInstalled")
+        assert len(actors.pods("scaled")) == 1, "it works, without an autoscaler"
+        keda.install()
+        actors.reaches("scaled", "Napping", "ScaledObjectReady", 120)
 
 
 def test_removed_before_its_actors_and_applied_again_the_mesh_lets_them_go_and_works_once_more(

@@ -71,7 +71,15 @@ def test_an_image_holds_its_own_packages_and_no_other_of_ours(target: str, folde
 
 @pytest.mark.parametrize("target", ["sidecar", "crew"])
 def test_an_image_of_the_actors_knows_nothing_of_kubernetes_and_serves_no_web(target: str, folder: Path) -> None:
-    assert top(folder, target) & ({"kubernetes", "asya_controller", "asya_cli"} | WEB_FRAMEWORKS) == set()
+    unwanted = {"kubernetes", "asya_controller", "asya_cli"} | WEB_FRAMEWORKS
+    assert top(folder, target) & unwanted == set()
+    assert {"kubernetes", "asya_controller"} <= top(folder, "controller") & unwanted, "where it is, it is seen"
+
+
+@pytest.mark.parametrize("target", OURS)
+def test_an_image_adds_nothing_to_the_base_but_its_own_folder(target: str, folder: Path) -> None:
+    added = {name.split("/")[0] for name in image(folder, target).files(Image(folder, BASE))}
+    assert added == ({"app", "runtime"} if target == "controller" else {"app"})
 
 
 def test_the_crew_needs_nothing_but_python(folder: Path) -> None:

@@ -203,6 +203,24 @@ def test_who_may_not_create_pods_may_neither_create_nor_change_actors_where_the_
     bare.kubectl("delete", "-f", str(component / "policy.yaml"))
 
 
+def test_who_may_edit_a_namespace_may_edit_actors_and_who_may_only_look_sees_none(
+    bare: Cluster, tmp_path: Path
+) -> None:
+    bare.kubectl("apply", "-f", str(tree(tmp_path) / "kustomize/base/rbac.yaml"))
+    with bare.namespace() as namespace:
+
+        def verbs(user: str) -> list[str]:
+            how = ("asyncactors", "-n", namespace, f"--as={user}")
+            asked = ("get", "create", "patch", "delete")
+            return [verb for verb in asked if bare.kubectl("auth", "can-i", verb, *how, check=False).returncode == 0]
+
+        for role in ("admin", "edit", "view"):
+            bare.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", "-n", namespace)
+        until(lambda: verbs("edit") and verbs("admin"), 30, 0.2, what="the roles are aggregated")
+        found = {role: verbs(role) for role in ("admin", "edit", "view")}
+        assert found == {"admin": found["edit"], "edit": ["get", "create", "patch", "delete"], "view": []}
+
+
 def test_namespaced_mode_works_with_what_its_overlay_permits_and_nothing_more(bare: Cluster, tmp_path: Path) -> None:
     found = objects(whole(tree(tmp_path) / "kustomize/overlays/namespaced"))
     rights = [item for item in found if item["apiVersion"].startswith("rbac.authorization.k8s.io")]

@@ -81,3 +81,4 @@ def test_the_pages_lead_from_a_clone_to_a_processed_message_and_back_to_nothing(
     kinds = "deployments,pods,scaledobjects,triggerauthentications,horizontalpodautoscalers,secrets"
     left = away.cluster.kubectl("get", kinds, "--namespace", "default", "-o", "name", "--ignore-not-found")
     assert left.stdout == "", "the actors' children went with them, and no finalizer keeps any"
+    away.api.delete("namespaces", "", "team-a")

@@ -62,6 +62,23 @@ def test_everything_that_selects_the_controller_finds_it_and_the_ports_that_it_n
     assert {end["port"] for end in monitor["endpoints"]} <= {port["name"] for port in service["spec"]["ports"]}
 
 
+def test_the_way_that_keda_needs_leads_to_the_broker_and_messages_keep_theirs(tmp_path: Path) -> None:
+    overlay = tree(tmp_path) / "kustomize/overlays/local"
+    text = (overlay / "kustomization.yaml").read_text()
+    (overlay / "kustomization.yaml").write_text(text.replace("components:\n", "components:\n- ../../components/keda\n"))
+    found = {item["kind"]: item for item in objects(built(overlay))}
+    policy, template = found["NetworkPolicy"]["spec"], found["StatefulSet"]["spec"]["template"]
+    assert policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    opened = {port["port"]: rule.get("from") for rule in policy["ingress"] for port in rule["ports"]}
+    assert opened.keys() == {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+    assert opened["amqp"] is None, "from everywhere"
+    controller = {"podSelector": found["Deployment"]["spec"]["selector"]}
+    assert opened["management"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}},
+        controller,
+    ]
+
+
 def test_namespaced_mode_binds_no_cluster_role_to_the_whole_cluster(tmp_path: Path) -> None:
     found = objects(built(tree(tmp_path) / "kustomize/overlays/namespaced"))
     assert [item["metadata"]["name"] for item in found if item["kind"] == "ClusterRoleBinding"] == []

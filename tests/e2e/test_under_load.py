@@ -36,8 +36,8 @@ def some_more(mail: Traffic, count: int = 10) -> None:
     until(lambda: len(mail.ended) >= before + count, 60, 0.05, what=f"{count} more messages have ended")
 
 
-def names(actors: Actors) -> set[str]:
-    return {pod["metadata"]["name"] for pod in actors.pods("doze")}
+def names(actors: Actors, name: str = "doze") -> set[str]:
+    return {pod["metadata"]["name"] for pod in actors.pods(name)}
 
 
 def test_a_new_image_of_the_handler_rolls_out_under_load(actors: Actors, traffic: MakeTraffic) -> None:
@@ -56,6 +56,22 @@ def test_a_new_image_of_the_handler_rolls_out_under_load(actors: Actors, traffic
     assert set(versions) == {"1", "2"}
     last = mail.send("doze", PAYLOAD)
     assert mail.result(last)["payload"]["version"] == "2"
+
+
+def test_a_call_that_kills_its_runtime_each_time_is_a_runtime_error_and_ends_at_x_sump(
+    actors: Actors, traffic: MakeTraffic
+) -> None:
+    twice = {"env": [{"name": "ASYA_MAX_DELIVERIES", "value": "2"}]}  # each more costs a longer wait of the kubelet
+    actors.create("leave", handler="work.leave", sidecar=twice)
+    actors.reaches("leave", "Running", "WorkloadAvailable", 90)
+    old = names(actors, "leave")
+    mail = traffic(actors)
+    name = mail.send("leave", {"code": 7})
+    status = actors.reaches("leave", "RuntimeError", "RuntimeCrashLoop", 60)
+    assert "exit code 7" in status["message"]
+    ended = mail.result(name, 90)
+    assert (ended["status"]["reason"], ended["status"]["phase"]) == ("Crashed", "failed")
+    assert names(actors, "leave") == old, "its container was started again, not its pod"
 
 
 def test_pods_that_are_deleted_under_load_lose_nothing(actors: Actors, traffic: MakeTraffic) -> None:

@@ -180,6 +180,19 @@ def test_row_44_a_suspended_actor_is_looked_at_and_not_touched(home: Bed) -> Non
     home.told("paused", "Suspended", "Resumed")
 
 
+def test_row_44_a_suspended_actor_that_is_asked_for_rests_afterwards(home: Bed) -> None:
+    """It stays suspended until the end of the bed, which sees whether anybody is looked at without end; so does a wrong one."""
+    for name in ("resting", "misled"):
+        home.create(name)
+        home.make_ready(name, 1)
+        home.reaches(name, "Running")
+    home.annotate("resting", suspend="true")
+    home.change("misled", {"spec": {"transport": "nowhere"}})
+    home.reaches("misled", "TransportError", "InvalidTransport")
+    home.looked_at("misled")
+    assert home.looked_at("resting")["suspended"] is True
+
+
 @pytest.mark.parametrize("annotation", ["asya.sh/reconcile-at", "reconcile.fluxcd.io/requestedAt"])
 def test_row_45_a_request_to_reconcile_is_a_full_pass_and_echoed(home: Bed, annotation: str) -> None:
     name = f"asked-by-{'flux' if 'flux' in annotation else 'hand'}"

@@ -297,7 +297,8 @@ class Reconciler:
         now_s = time.monotonic()
         for kind in world.fields:
             state.sure_until.setdefault(kind, now_s + random.uniform(*SURE_FOR_S))
-        end.sooner(min((until - now_s for until in state.sure_until.values()), default=None))
+        # What is due and was not applied waits for news or its refusal's time: there may be no such child, or its actor is suspended.
+        end.sooner(min((until - now_s for until in state.sure_until.values() if until > now_s), default=None))
         # A former queue's fate is told by a wake-up alone: no fact that is looked at here changes with it.
         open_ends = end.failed or end.unfinished or end.overtaken or state.removing
         known = kept is not None and kept.news == before.news and not open_ends

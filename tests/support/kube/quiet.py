@@ -1,4 +1,4 @@
-"""A controller that has done its work writes nothing more, and neither does the one that follows it.
+"""A controller that has done its work writes nothing more and rests, and so does the one that follows it.
 
 Asked at the end of every bed (tests/support/controller_bed.py), so that no test can forget it: whatever the tests of a module have left
 behind, a successor that knows nothing but what is stored has to find it as it should be.
@@ -17,6 +17,8 @@ from tests.support.wait import until
 
 QUIET_S = 1.5
 WITHIN_S = 60.0
+PASSES_AT_REST = 8
+"""Of an actor in that time: the broker is looked at, a pod's grace ends."""
 # What changes by itself: the broker's figures, which lag behind, and the words for how long ago the last scale was.
 BY_ITSELF = (".status.queuedMessages", ".status.processingMessages", ".status.lastScaleFormatted")
 
@@ -34,13 +36,13 @@ def prove_quiet(
     if controller.process is None or controller.process.poll() is not None:
         controller.start()
     until(lambda: not leaving(api, namespace), WITHIN_S, 0.2, what="those that are being deleted are gone")
-    silent(proxy, "the controller's own work")
+    silent(proxy, controller, len(api.items("asyncactors", namespace)), "the controller's own work")
     controller.stop()
     since = len(proxy.record.requests)
     controller.start()
     actors = len(api.items("asyncactors", namespace))
     until(lambda: looked(controller) >= actors, WITHIN_S, 0.1, what="the successor has looked at every actor")
-    silent(proxy, "the successor's look")
+    silent(proxy, controller, actors, "the successor's look")
     wrong = [
         str(request) for request in proxy.record.writes(since) if wasted(request) and request.name not in forgotten
     ]
@@ -59,13 +61,18 @@ def looked(controller: ControllerProcess) -> float:
     return 0 if busy else controller.metric("controller_runtime_reconcile_total")
 
 
-def silent(proxy: ApiProxy, what: str) -> None:
-    """Nothing was written for a while."""
+def silent(proxy: ApiProxy, controller: ControllerProcess, actors: int, what: str) -> None:
+    """Nothing was written for a while, and nobody was looked at again and again: a pass that asks for the next one at once writes nothing,
+    and takes a core.
+    """
     began = time.monotonic()
+    passes_at: dict[float, float] = {}
 
     def quiet() -> bool:
         writes = proxy.record.writes()
         last = max(began, writes[-1].at if writes else began)
+        if last not in passes_at:
+            passes_at[last] = controller.metric("controller_runtime_reconcile_total")
         return time.monotonic() - last > QUIET_S
 
     try:
@@ -73,6 +80,8 @@ def silent(proxy: ApiProxy, what: str) -> None:
     except AssertionError:
         last = "\n".join(str(request)[:300] for request in proxy.record.writes()[-5:])
         raise AssertionError(f"{what} does not end; last writes:\n{last}") from None
+    made = controller.metric("controller_runtime_reconcile_total") - passes_at[max(passes_at)]
+    assert made <= (actors + 1) * PASSES_AT_REST, f"{what} does not end: {made:g} passes of {actors} actors at rest"
 
 
 def wasted(request: Request) -> bool:

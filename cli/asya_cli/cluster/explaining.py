@@ -218,7 +218,7 @@ NEXT = {
     "QueueConflict": "kubectl get asya -A -o wide",
     **dict.fromkeys(
         ("InvalidTransport", "BrokerUnreachable", "AuthFailed", "CredentialsMissing", "QueueMissing", "QueueCreateFailed",
-         "KEDANotInstalled",         "KEDANotResponding", "RBACDenied", "ApiError"),
+         "KEDANotInstalled", "KEDANotResponding", "RBACDenied", "ApiError"),
         "asya doctor -n {ns}",
     ),
     "ScaledObjectNotReady": "kubectl describe scaledobject -n {ns} {name}",

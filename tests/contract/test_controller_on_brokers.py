@@ -80,7 +80,8 @@ def test_row_25_unknown_and_disabled_transports(home: Bed) -> None:
     assert status["message"] == "transport 'off' is disabled in operator configuration"
     assert (home.child("deployments", "lost"), home.child("deployments", "off")) == (None, None)
     home.create("abroad", transport="rabbit-eu")
-    home.reaches("abroad", "ScalingUp", "QueueReady")
+    home.make_ready("abroad", 1)
+    home.reaches("abroad", "Running", "QueueReady")
     home.change("lost", {"spec": {"transport": "rabbitmq"}})
     home.reaches("lost", "ScalingUp")
 

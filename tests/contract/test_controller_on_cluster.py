@@ -7,6 +7,7 @@ import pytest
 from tests.support.controller_bed import Bed, bed, condition, message, states
 from tests.support.controller_process import rabbitmq
 from tests.support.kube.cluster import Cluster
+from tests.support.kube.seen import row
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
 
@@ -45,8 +46,8 @@ def test_row_04_ready_pods_make_it_running_and_kubectl_sees_it(home: Bed) -> Non
         "wait", "--for=condition=Ready", "--timeout=10s", f"--namespace={home.namespace}", "asya/steady"
     )
     shown = home.cluster.kubectl("get", "asya", "steady", f"--namespace={home.namespace}", "--output=wide").stdout
-    _, row = (line.split() for line in shown.splitlines())
-    assert row[1:7] == ["Running", "3", "0", "0", "3", "3"]
+    _, printed = (line.split() for line in shown.splitlines())
+    assert printed[1:7] == ["Running", "3", "0", "0", "3", "3"]
 
 
 def test_row_04_no_replicas_wanted_is_running_too(home: Bed) -> None:
@@ -253,6 +254,7 @@ def test_row_01_row_49_deleted_before_the_finalizer_it_is_simply_gone(cluster: C
         home.controller.stop()
         # Row 1: nobody has looked yet.
         assert home.create("early")["status"] == {"observedGeneration": -1}
+        assert row(cluster, home.namespace, "early")["STATUS"] == ""
         home.delete("early")
         assert home.api.find("asyncactors", home.namespace, "early") is None
         # And one whose deletion somebody else holds up.

@@ -6,6 +6,7 @@ Pods of the real node start them: as somebody who is not root, on a root folder 
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from bench.report import at_most
 from tests.support.console import ROOT
 from tests.support.kube.api import JSON
 from tests.support.kube.figures import keep
-from tests.support.kube.images import BASE, OURS, Image, layout
+from tests.support.kube.images import BASE, OURS, Image, layout, run
 from tests.support.kube.real import RealCluster
 from tests.support.wait import until
 
@@ -67,6 +68,22 @@ def test_an_image_is_not_larger_than_it_may_be(target: str, folder: Path, capsys
 @pytest.mark.parametrize("target", OURS)
 def test_an_image_holds_its_own_packages_and_no_other_of_ours(target: str, folder: Path) -> None:
     assert {name for name in top(folder, target) if name.startswith("asya_")} == PACKAGES[target]
+
+
+@pytest.mark.parametrize("target", OURS)
+def test_an_image_holds_the_libraries_of_its_dependency_group_and_no_other(target: str, folder: Path) -> None:
+    how = ("export", "--quiet", "--frozen", "--no-emit-project", "--no-hashes", "--no-header", "--no-annotate")
+    asynchronous = ("--prune=aiohttp", "--prune=aiohttp-retry")  # of the Kubernetes package; the Dockerfile says why
+    lines = run(
+        Path(sys.executable).parent / "uv", "--directory", ROOT, *how, *asynchronous, "--only-group", target
+    ).splitlines()
+    # A line may end with the systems that it is for.
+    wanted = {line.partition("==")[0] for line in lines if "sys_platform == 'win32'" not in line}
+    files = image(folder, target).files(Image(folder, BASE))
+    found = {name.split("/")[1].partition("-")[0] for name in files if name.endswith(".dist-info/METADATA")}
+    assert {name.lower().replace("_", "-") for name in found} == {name.replace(".", "-") for name in wanted} | {
+        "asya-mesh"
+    }
 
 
 @pytest.mark.parametrize("target", ["sidecar", "crew"])

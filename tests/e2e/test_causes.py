@@ -17,6 +17,7 @@ import pytest
 
 from bench.report import at_most
 from tests.support.actors import POD, RUNTIME
+from tests.support.console import ROOT
 from tests.support.controller_bed import condition, message
 from tests.support.health import argocd, kstatus, must_show
 from tests.support.kube.api import JSON, Api, path_of
@@ -222,4 +223,12 @@ def test_what_was_missing_is_created_and_the_actor_recovers_alone(broken: dict[s
     actors.api.create("configmaps", actors.namespace, {"metadata": {"name": "absent"}, "data": {"key": "k"}})
     for name in ("no-secret", "no-configmap"):
         status = actors.reaches(name, "Running", "WorkloadAvailable", 180)
+        assert condition(status, "Ready")[0] == "True"
+
+
+def test_the_end_actors_run_where_the_restricted_profile_is_enforced(broken: dict[str, Actors]) -> None:
+    actors = broken["not-restricted"]
+    actors.cluster.kubectl("apply", "--namespace", actors.namespace, "-k", str(ROOT / "kustomize" / "end-actors"))
+    for name in ("x-sink", "x-sump"):
+        status = actors.reaches(name, "Running", "ScaledObjectReady", 90)
         assert condition(status, "Ready")[0] == "True"

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.console import ROOT
 from tests.support.git_server import git_server
 from tests.support.kube.flux import flux
 from tests.support.kube.installation import Actors
 from tests.support.kube.traffic import Traffic
-from tests.support.manifests import as_yaml
+from tests.support.manifests import as_yaml, objects
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
@@ -41,6 +42,7 @@ def test_neither_flux_nor_argo_cd_sees_a_change_while_keda_scales(
     document = actors.document("doze", handler="work.doze", scaling=SCALED, timeout={"processing": 60})
     del document["metadata"]["namespace"]  # as in git: Flux says which
     written = as_yaml(document)
+    (application,) = objects((ROOT / "gitops" / "argocd" / "application.yaml").read_text())
     (tmp_path / "git").mkdir()
     (tmp_path / "overlay").mkdir()
     with flux(actors.cluster) as controllers, git_server(tmp_path / "git") as server:
@@ -55,6 +57,7 @@ def test_neither_flux_nor_argo_cd_sees_a_change_while_keda_scales(
             def unchanged() -> None:
                 """As Flux sees it in a whole pass, and as Argo CD does with the options of gitops/argocd."""
                 controllers.reconciled(actors.namespace)
+                assert application["spec"]["syncPolicy"]["syncOptions"] == ["ServerSideApply=true"]
                 how = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
                 actors.cluster.kubectl("diff", *how, "-n", actors.namespace, "-f", "-", text=written)  # 1: a difference
 

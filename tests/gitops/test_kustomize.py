@@ -1,6 +1,6 @@
 """What an installation consists of; test_applying.py has a real API server take it.
 
-golden/ holds what each overlay builds, without the CRD, for a reader to see what changed. To write it anew:
+golden/ holds what each overlay and the end actors build, without the CRD, for a reader to see what changed. To write it anew:
 python -m tests.gitops.test_kustomize
 """
 
@@ -16,9 +16,17 @@ from tests.support.manifests import OVERLAYS, built, objects, tree
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
-def test_an_overlay_builds_what_its_golden_file_shows(name: str, tmp_path: Path) -> None:
-    assert built(tree(tmp_path) / "kustomize/overlays" / name) == (GOLDEN / f"{name}.yaml").read_text()
+APPLIED = (*(f"overlays/{name}" for name in OVERLAYS), "end-actors")
+"""What the pages say to apply."""
+
+
+def golden(name: str) -> Path:
+    return GOLDEN / f"{Path(name).name}.yaml"
+
+
+@pytest.mark.parametrize("name", APPLIED)
+def test_what_people_apply_is_what_its_golden_file_shows(name: str, tmp_path: Path) -> None:
+    assert built(tree(tmp_path) / "kustomize" / name) == golden(name).read_text()
 
 
 def test_the_local_overlay_says_which_file_to_make_first(tmp_path: Path) -> None:
@@ -88,6 +96,7 @@ def test_namespaced_mode_binds_no_cluster_role_to_the_whole_cluster(tmp_path: Pa
 
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        for overlay in OVERLAYS:
-            (GOLDEN / f"{overlay}.yaml").write_text(built(tree(Path(name) / overlay) / "kustomize/overlays" / overlay))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = tree(Path(folder))
+        for applied in APPLIED:
+            golden(applied).write_text(built(copy / "kustomize" / applied))

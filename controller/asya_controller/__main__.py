@@ -34,6 +34,7 @@ from asya_controller.settings import Settings, from_environ
 log = structlog.get_logger()
 
 EXIT_CONFIGURATION = 2
+ENDS = (signal.SIGTERM, signal.SIGINT)
 STOP_WITHIN_S = 30.0
 OTHER_CONNECTIONS = 16
 """Watches, lease, Events, the look for KEDA."""
@@ -95,9 +96,8 @@ def arguments(given: list[str]) -> dict[str, str]:
 
 def live(settings: Settings, config: OperatorConfig, script: str, connection: Connection, version: str) -> int:
     """Until the end."""
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
+    # Blocked for all threads and waited for: a handler that sets an Event hangs when it interrupts the wait for that very Event.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
     instance = f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}"
     metrics = Metrics(version, settings.workers, connection.base)
     api = Api(connection, metrics.requested)
@@ -123,7 +123,7 @@ def live(settings: Settings, config: OperatorConfig, script: str, connection: Co
         else None
     )
     threading.Thread(target=begin, args=(controller, lease, metrics, source), name="begin", daemon=True).start()
-    asked.wait()
+    signal.sigwait(ENDS)
     # 1. No new work, and what runs may end; 2. Events say what was done; 3. only then another may lead.
     if source is not None:
         source.stop(STOP_WITHIN_S)

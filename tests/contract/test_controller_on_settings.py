@@ -120,6 +120,23 @@ def test_readiness_names_the_kinds_that_are_missing_while_the_process_is_healthy
         until(lambda: said() == (200, "ok"), what="all is there")
 
 
+def test_asked_to_end_in_the_middle_of_its_start_it_ends(cluster: Cluster) -> None:
+    with bed(cluster, shared_node()) as home:
+
+        def listens() -> bool:
+            try:
+                return home.controller.probe("/healthz")[0] == 200
+            except OSError:
+                return False
+
+        for _ in range(4):
+            assert home.controller.stop() == 0
+            home.controller.launch()
+            until(listens, every_s=0.002, what="it has begun")
+        assert home.controller.stop() == 0
+        home.controller.start()
+
+
 def test_a_word_that_is_no_deletion_policy_keeps_the_queue_and_is_told(home: Bed) -> None:
     home.create("unsure")
     home.reaches("unsure", "ScalingUp")

@@ -73,6 +73,10 @@ def definition(patient: Patient) -> Iterator[Finding]:
     except NotFound:
         yield Finding("CRD", "wrong", "AsyncActors are not installed", INSTALL_CRD)
         return
+    if found["metadata"].get("deletionTimestamp"):
+        words = "is being deleted: no actor can be made until those that are left have gone"
+        yield Finding("CRD", "wrong", words, f"kubectl get asyncactors -A, then {INSTALL_CRD}")
+        return
     conditions = {c["type"]: c for c in (found.get("status") or {}).get("conditions") or ()}
     if conditions.get("Established", {}).get("status") != "True":
         reason = conditions.get("NamesAccepted", {}).get("message", "no reason")
@@ -139,7 +143,7 @@ def controller(patient: Patient) -> Iterator[Finding]:
             "controller",
             "wrong",
             f"no Deployment {NAME} was found: AsyncActors stay as they are",
-            "install the controller",
+            "install the controller: kubectl apply -k OVERLAY, as docs/installation.md says",
         )
         return
     status = found.deployment.get("status") or {}

@@ -3,7 +3,6 @@
 import signal
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -92,13 +91,15 @@ def follow(source: Any, output: Output) -> None:
     """Passes until a signal. Raises Interrupted at its end."""
     from asya_controller.act.source.loop import follow as passes
 
-    stop = threading.Event()
+    stop, ends = threading.Event(), (signal.SIGTERM, signal.SIGINT)
 
-    def ended(_signal: int, _frame: FrameType | None) -> None:
+    def ended() -> None:
+        signal.sigwait(ends)
         stop.set()
 
-    signal.signal(signal.SIGTERM, ended)
-    signal.signal(signal.SIGINT, ended)
+    # Not a handler: one that sets an Event hangs when it interrupts a wait for that very Event.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    threading.Thread(target=ended, name="signals", daemon=True).start()
     passes(source, Reporter(output), stop)
     raise Interrupted
 

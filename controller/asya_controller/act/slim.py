@@ -6,7 +6,6 @@ fit into little memory. Must keep every field that `decide` reads.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from asya_controller.decide.ownership import Ownership
 Json = Mapping[str, Any]
 
 _METADATA = tuple(name for name in Metadata.__annotations__ if name != "managedFields")
+NOTHING = b"{}"
 _DROPPED_ANNOTATIONS = frozenset(
     {"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"}
 )
@@ -98,19 +98,26 @@ _PARTS = {
 }
 
 
+class _Spec(msgspec.Struct):
+    replicas: dict[str, Any] | None = msgspec.field(name="f:replicas", default=None)
+
+
+class _Ours(msgspec.Struct):
+    spec: _Spec = msgspec.field(name="f:spec", default_factory=_Spec)
+
+
+_read_ours = msgspec.json.Decoder(_Ours).decode
+
+
 def ownership(found: Json) -> Ownership:
-    """Who owns what of an object, from its `metadata`."""
-    return owned(applied(found, CHILDREN), applied(found, HANDOVER))
-
-
-@lru_cache(maxsize=256)
-def owned(by_us: bytes, by_helper: bytes) -> Ownership:
-    """What follows from the fields applied by each, as JSON text: the same few texts for all actors."""
-    ours, helper = msgspec.json.decode(by_us), msgspec.json.decode(by_helper)
+    """Who owns what of an object, from its `metadata`. Of our fields the text alone counts, which the server writes in one order: most of
+    them are read by nobody.
+    """
+    ours, helper = applied(found, CHILDREN), msgspec.json.decode(applied(found, HANDOVER))
     more = {"f:metadata"} & helper.keys() or set(helper.get("f:spec") or {}) - {"f:replicas"}
     return Ownership(
-        applied=hashlib.blake2b(msgspec.json.encode(ours, order="sorted"), digest_size=8).hexdigest() if ours else None,
-        replicas="f:replicas" in (ours.get("f:spec") or {}),
+        applied=hashlib.blake2b(ours, digest_size=8).hexdigest() if ours != NOTHING else None,
+        replicas=_read_ours(ours).spec.replicas is not None,
         handover_open=bool(more),
     )
 
@@ -121,4 +128,4 @@ def applied(found: Json, manager: str) -> bytes:
     for entry in entries:
         if entry.manager == manager and entry.operation == "Apply" and not entry.subresource:
             return bytes(entry.fieldsV1)
-    return b"{}"
+    return NOTHING

@@ -100,41 +100,34 @@ def test_everything_that_is_promised_is_measured_and_a_deleted_actor_takes_its_s
     home.told("trouble", "Recovered")
 
 
-def test_readiness_names_the_kinds_that_are_missing_while_the_process_is_healthy(cluster: Cluster) -> None:
-    with bed(cluster, shared_node()) as home:
-        home.controller.stop()
-        home.proxy.inject(
-            faults.answer(503), times=None, verb="list", where=lambda r: r.resource in ("pods", "deployments")
-        )
-        home.controller.launch()
-
-        def said() -> tuple[int, str]:
-            try:
-                return home.controller.probe("/readyz")
-            except OSError:
-                return 0, "does not listen yet"
-
-        until(lambda: said() == (503, "not filled yet: deployments, pods"), what="it says what is missing")
-        assert home.controller.probe("/healthz") == (200, "ok")
-        home.proxy.heal()
-        until(lambda: said() == (200, "ok"), what="all is there")
+def said(home: Bed, path: str) -> tuple[int, str]:
+    """What a probe is told; 0 while nobody listens."""
+    try:
+        return home.controller.probe(path)
+    except OSError:
+        return 0, "nobody listens"
 
 
-def test_asked_to_end_in_the_middle_of_its_start_it_ends(cluster: Cluster) -> None:
-    with bed(cluster, shared_node()) as home:
+def test_readiness_names_the_kinds_that_are_missing_while_the_process_is_healthy(home: Bed) -> None:
+    home.controller.stop()
+    home.proxy.inject(
+        faults.answer(503), times=None, verb="list", where=lambda r: r.resource in ("pods", "deployments")
+    )
+    home.controller.launch()
+    missing = "not filled yet: deployments, pods"
+    until(lambda: said(home, "/readyz") == (503, missing), what="it says what is missing")
+    assert said(home, "/healthz") == (200, "ok")
+    home.proxy.heal()
+    until(lambda: said(home, "/readyz") == (200, "ok"), what="all is there")
 
-        def listens() -> bool:
-            try:
-                return home.controller.probe("/healthz")[0] == 200
-            except OSError:
-                return False
 
-        for _ in range(4):
-            assert home.controller.stop() == 0
-            home.controller.launch()
-            until(listens, every_s=0.002, what="it has begun")
+def test_asked_to_end_in_the_middle_of_its_start_it_ends(home: Bed) -> None:
+    for _ in range(3):
         assert home.controller.stop() == 0
-        home.controller.start()
+        home.controller.launch()
+        until(lambda: said(home, "/healthz")[0] == 200, every_s=0.002, what="it has begun")
+    assert home.controller.stop() == 0
+    home.controller.start()
 
 
 def test_a_word_that_is_no_deletion_policy_keeps_the_queue_and_is_told(home: Bed) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.controller_bed import Bed, bed, condition, leading, states
+from tests.support.controller_bed import Bed, bed, condition, leading, stamp, states
 from tests.support.controller_process import ControllerProcess, rabbitmq
 from tests.support.kube import faults
 from tests.support.kube.api import MERGE, Refused, path_of
@@ -93,13 +93,34 @@ def test_row_53_a_watch_that_is_told_410_lists_again(cluster: Cluster) -> None:
 
 @pytest.mark.timeout(180)
 def test_row_36_a_keda_that_does_not_answer_is_an_error_after_a_minute(cluster: Cluster) -> None:
+    """And so is one that says for a minute that it cannot scale."""
     with bed(cluster, shared_node()) as home:
+        for name in ("blamed", "blind", "paused"):
+            home.create(name, scaling={"enabled": True})
+        home.keda_says("blamed", "False", "Triggers defined in ScaledObject are not working correctly")
+        home.keda_says("blind")
+        home.keda_says("paused", paused=True)
+        status = home.reaches("paused", "Napping", "Paused")
+        assert condition(status, "ScalingReady") == ("True", "Paused")
+        home.autoscaler("blind")
+        metric = {
+            "type": "ScalingActive",
+            "status": "False",
+            "reason": "FailedGetExternalMetric",
+            "message": "no metrics",
+        }
+        home.autoscaler_says("blind", conditions=[metric | {"lastTransitionTime": stamp(60)}])
+        status = home.reaches("blind", "ScalingError", "HPAError")
+        assert "no metrics" in status["message"]
         home.create("ignored", scaling={"enabled": True})
         status = home.reaches("ignored", "Napping", "WaitingForKEDA")
         assert states(status) == ("False", "True", "")
         status = home.reaches("ignored", "ScalingError", "KEDANotResponding", within_s=80)
         assert "its operator is not running" in status["message"]
         home.told("ignored", "ScalingError")
+        status = home.reaches("blamed", "ScalingError", "ScaledObjectNotReady")
+        assert status["message"].startswith("Triggers defined in ScaledObject are not working correctly")
+        assert states(status) == ("False", "True", "")
 
 
 @pytest.mark.timeout(180)

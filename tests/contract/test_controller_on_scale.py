@@ -31,13 +31,7 @@ def scaled(home: Bed, name: str, pods: int) -> None:
     """An actor whose autoscaler has got the pods it asked for, all of them ready."""
     home.create(name, scaling={"enabled": True, "minReplicas": 1})
     home.keda_says(name)
-    meta = {"name": f"keda-hpa-{name}", "labels": {"asya.sh/actor": name}}
-    nothing = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nothing"}
-    home.api.create(
-        "horizontalpodautoscalers",
-        home.namespace,
-        {"metadata": meta, "spec": {"scaleTargetRef": nothing, "minReplicas": 1, "maxReplicas": 50}},
-    )
+    home.autoscaler(name)
     wants(home, name, pods)
     home.scale(name, pods)
     home.make_ready(name, pods)
@@ -47,8 +41,7 @@ def scaled(home: Bed, name: str, pods: int) -> None:
 
 def wants(home: Bed, name: str, pods: int) -> None:
     """The HPA has computed a number."""
-    path = f"{path_of('horizontalpodautoscalers', home.namespace, f'keda-hpa-{name}')}/status"
-    home.api.ask("PATCH", path, {"status": {"currentReplicas": 1, "desiredReplicas": pods}}, MERGE)
+    home.autoscaler_says(name, currentReplicas=1, desiredReplicas=pods)
 
 
 def judged(status: JSON) -> list[tuple[str, str]]:

@@ -262,11 +262,25 @@ class Bed:
     def _finalizers(self, pod: JSON, names: list[str] | None) -> None:
         self.api.patch("pods", self.namespace, pod["metadata"]["name"], {"metadata": {"finalizers": names}})
 
-    def keda_says(self, name: str, ready: str = "True", message: str = "", within_s: float = WITHIN_S) -> None:
+    def keda_says(
+        self, name: str, ready: str = "True", message: str = "", within_s: float = WITHIN_S, *, paused: bool = False
+    ) -> None:
         """KEDA's word about the ScaledObject, once there is one."""
         until(lambda: self.child("scaledobjects", name), within_s, 0.1, what=f"ScaledObject {name}")
         conditions = [{"type": "Ready", "status": ready, "reason": "Test", "message": message}]
+        conditions += [{"type": "Paused", "status": "True", "reason": "Test", "message": ""}] if paused else []
         self._patch_status("scaledobjects", name, {"conditions": conditions})
+
+    def autoscaler(self, name: str) -> JSON:
+        """The HPA that KEDA would make, aimed at nothing, so that what it says is what a test says."""
+        meta = {"name": f"keda-hpa-{name}", "labels": {"asya.sh/actor": name}}
+        nothing = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nothing"}
+        spec = {"scaleTargetRef": nothing, "minReplicas": 1, "maxReplicas": 50}
+        return self.api.create("horizontalpodautoscalers", self.namespace, {"metadata": meta, "spec": spec})
+
+    def autoscaler_says(self, name: str, **status: Any) -> None:
+        """A part of the HPA's status."""
+        self._patch_status("horizontalpodautoscalers", f"keda-hpa-{name}", status)
 
     # the broker
 

@@ -4,7 +4,7 @@ The way with a RabbitMQ in the cluster, so with nothing but the repository and a
 one on an API server alone. What a machine without Docker and a registry cannot do is replaced, and nothing else:
 
 - `kind create` and KEDA's release: the tests' node, and KEDA's own programs beside it, of the release's version
-  (tests/repository/test_prerequisites.py has both commands);
+  (tests/repository/test_prerequisites.py has the commands);
 - `docker build`: tests/support/kube/docker.py; what it built is loaded into the node as `kind load` would do it;
 - the image `rabbitmq:4.1-management`: one of Debian's RabbitMQ (broker/Dockerfile);
 - the volume of a default StorageClass: a PersistentVolume of this machine.

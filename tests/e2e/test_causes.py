@@ -45,7 +45,6 @@ class Fault:
     spec: dict[str, Any] | None = None
     place: str = "plain"
     """Which namespace: plain, wrong (its Secret has another password), full (a quota of no pods) or restricted."""
-    recovers: bool = True
 
 
 def waiting(*reasons: str) -> Sign:
@@ -130,28 +129,32 @@ FAULTS = {
 
 
 class Watch:
-    """Notes when Kubernetes showed a fault and when the actor's status said it. Each kind is watched on its own connection."""
+    """Notes when Kubernetes showed a fault, when the actor's status said it, and what it has said since.
 
-    def __init__(self, api: Api, namespaces: list[str]) -> None:
+    Each kind is watched on its own connection, from before the actors are made.
+    """
+
+    def __init__(self, api: Api) -> None:
         self.shown: dict[str, float] = {}
         self.said: dict[str, float] = {}
+        self.since: dict[str, set[str]] = {}
         self._api = api
-        self._namespaces = set(namespaces)
         for resource in ("pods", "deployments", "asyncactors"):
-            threading.Thread(target=self._follow, args=(resource,), daemon=True).start()
+            version = api.ask("GET", path_of(resource))["metadata"]["resourceVersion"]
+            threading.Thread(target=self._follow, args=(resource, version), daemon=True).start()
 
-    def _follow(self, resource: str) -> None:
-        version = self._api.ask("GET", path_of(resource))["metadata"]["resourceVersion"]
+    def _follow(self, resource: str, version: str) -> None:
         for event in self._api.watch(resource, "", version, timeout_s=300):
             now = time.monotonic()
             found = event["object"]
             metadata = found.get("metadata", {})
-            if metadata.get("namespace") not in self._namespaces:
-                continue
             if resource == "asyncactors":
-                fault = FAULTS.get(metadata["name"])
-                if fault and condition(found.get("status") or {}, "WorkloadReady")[1] == fault.reason:
-                    self.said.setdefault(metadata["name"], now)
+                name, status = metadata["name"], found.get("status") or {}
+                fault = FAULTS.get(name)
+                if fault and condition(status, "WorkloadReady")[1] == fault.reason:
+                    self.said.setdefault(name, now)
+                if name in self.said:
+                    self.since.setdefault(name, set()).add(status["status"])
             else:
                 name = metadata.get("labels", {}).get("asya.sh/actor")
                 if name in FAULTS and FAULTS[name].sign(found):
@@ -159,7 +162,12 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def broken(installation: Installation) -> Iterator[dict[str, Actors]]:
+def watch(installation: Installation) -> Watch:
+    return Watch(installation.api)
+
+
+@pytest.fixture(scope="module")
+def broken(installation: Installation, watch: Watch) -> Iterator[dict[str, Actors]]:
     """Namespace of each broken actor; all of them created, and watched."""
     api = installation.api
     with ExitStack() as stack:
@@ -181,7 +189,6 @@ def broken(installation: Installation) -> Iterator[dict[str, Actors]]:
         api.create("configmaps", plain, {"metadata": {"name": "empty"}, "data": {"handler": ""}})
         storage = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         api.create("persistentvolumeclaims", plain, {"metadata": {"name": "unbound"}, "spec": storage})
-        watch = Watch(api, [place.namespace for place in places.values()])
         for name, fault in FAULTS.items():
             places[fault.place].create(name, *fault.changes, handler=fault.handler, **(fault.spec or {}))
         yield {name: places[fault.place] for name, fault in FAULTS.items()}
@@ -232,3 +239,12 @@ def test_the_end_actors_run_where_the_restricted_profile_is_enforced(broken: dic
     for name in ("x-sink", "x-sump"):
         status = actors.reaches(name, "Running", "ScaledObjectReady", 90)
         assert condition(status, "Ready")[0] == "True"
+
+
+def test_what_is_broken_keeps_its_status_while_kubernetes_tries_again_and_again(
+    broken: dict[str, Actors], watch: Watch
+) -> None:
+    lasting = FAULTS.keys() - {"no-secret", "no-configmap"}  # mended above
+    for name in lasting:
+        broken[name].reaches(name, FAULTS[name].status, FAULTS[name].reason, 120)
+    assert {name: watch.since[name] for name in lasting} == {name: {FAULTS[name].status} for name in lasting}

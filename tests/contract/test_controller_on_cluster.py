@@ -242,7 +242,14 @@ def test_row_47_messages_are_kept_for_the_next_actor_of_that_name(home: Bed) -> 
     home.create("full")
     until(lambda: home.status("full").get("queuedMessages") == 12, 40, 0.2, what="the new actor finds the messages")
     home.annotate("full", deletion_policy="Delete")
+    home.make_ready("full", 1)
+    (pod,) = home.pods("full")
+    home.hold(pod)
     home.delete("full")
+    until(lambda: home.child("deployments", "full") is None, what="its workload is gone")
+    home.looked_at("full")
+    assert home.queue("full") in home.queues(), "while a pod is left, its messages stay"
+    home.release(pod)
     home.gone("full")
     home.told("full", "QueueDeleted")
     notes = [item["note"] for item in home.api.items("events", home.namespace) if item["reason"] == "QueueDeleted"]

@@ -56,6 +56,8 @@ class ControllerProcess:
         """Of probes and metrics, as the process chose them."""
         self._environ = {
             "PATH": os.environ["PATH"],
+            # Where a planted bug is looked for, the code is in a copy of the tree.
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
             "KUBECONFIG": str(self._folder / "kubeconfig"),
             "POD_NAMESPACE": SYSTEM,
             # One lease for all tests of a cluster would make them wait for each other; the lease has tests of its own.

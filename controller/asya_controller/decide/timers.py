@@ -11,7 +11,7 @@ from asya_controller.decide.assessment import Assessment, assess, patience
 from asya_controller.decide.conditions import API_PATIENCE, QUEUE_PATIENCE
 from asya_controller.decide.memory import SCALER_PATIENCE, condition
 from asya_controller.decide.plan import KEDA_PATIENCE, scaler_left
-from asya_controller.decide.pods import FRESH_START, RECENT_END, time_of
+from asya_controller.decide.pods import FEW_RESTARTS, FRESH_START, RECENT_END, time_of
 from asya_controller.decide.readiness import PATIENCE
 from asya_controller.decide.world import World
 
@@ -37,8 +37,9 @@ def marks(found: Assessment, status: Mapping[str, Any]) -> Iterator[datetime]:
     yield from scaler_marks(found)
     for pod in found.counts.active_pods:
         for container in pod.containers:
-            if container.ended is not None:
-                yield container.ended.at + RECENT_END
+            if container.ended is None or container.restarts < FEW_RESTARTS:
+                continue  # its past counts for nothing
+            yield container.ended.at + RECENT_END
             if container.running_since is not None:
                 yield container.running_since + FRESH_START
     for refusal in found.world.refusals:
@@ -69,10 +70,18 @@ def scaler_marks(found: Assessment) -> Iterator[datetime]:
     if not found.scaled:
         gone = (time_of((item.get("metadata") or {}).get("deletionTimestamp")) for item in scaler_left(world))
         yield from (moment + KEDA_PATIENCE for moment in gone if moment is not None)
-    since = (
-        world.memory.scaler_unready_since,
-        world.memory.scaler_ready_since,
-        time_of(((world.scaled_object or {}).get("metadata") or {}).get("creationTimestamp")),
-        time_of(condition(world.hpa, "ScalingActive").get("lastTransitionTime")),
-    )
-    yield from (moment + SCALER_PATIENCE for moment in since if moment is not None)
+    yield from (moment + SCALER_PATIENCE for moment in scaler_waits(world) if moment is not None)
+
+
+def scaler_waits(world: World) -> Iterator[datetime | None]:
+    """Since when something lasts that means another thing after a minute. Of a scaler that is well nothing does: a thousand new actors are
+    not looked at once more for it.
+    """
+    memory, active = world.memory, condition(world.hpa, "ScalingActive")
+    yield memory.scaler_unready_since
+    if memory.scaler_unready_since is not None:
+        yield memory.scaler_ready_since
+    if condition(world.scaled_object, "Ready").get("status") not in ("True", "False"):
+        yield time_of(((world.scaled_object or {}).get("metadata") or {}).get("creationTimestamp"))
+    if active.get("status") == "False" and active.get("reason") != "ScalingDisabled":
+        yield time_of(active.get("lastTransitionTime"))

@@ -1,4 +1,7 @@
-"""The controller on a real API server and a real RabbitMQ: from creation to deletion (contract: controller, Situations)."""
+"""The controller on a real API server and a real RabbitMQ: from creation to deletion (contract: controller, Situations).
+
+A little over the usual length: its situations share one started controller.
+"""
 
 from collections.abc import Iterator
 

@@ -72,7 +72,7 @@ def test_row_53_an_api_server_that_is_away_is_waited_for_with_few_requests(clust
         assert requests <= 30, f"{requests} requests in {AWAY_S:g} s"
         home.create("afterwards")
         home.proxy.begin()
-        home.reaches("afterwards", "ScalingUp", within_s=40)
+        home.reaches("afterwards", "ScalingUp", within_s=30)
         assert [home.deployment(f"patient-{number}")["metadata"]["uid"] for number in range(5)] == uids
         assert not [request for request in home.proxy.record.requests if request.effect == "delete"]
 
@@ -87,7 +87,7 @@ def test_row_53_a_watch_that_is_told_410_lists_again(cluster: Cluster) -> None:
         until(lambda: rule.met >= 8, 30, 0.1, what="every watch is told 410")
         home.proxy.heal()
         home.make_failing(home.pods("listed")[0], "asya-runtime", {"waiting": {"reason": "CrashLoopBackOff"}}, 5)
-        home.reaches("listed", "RuntimeError", within_s=40)
+        home.reaches("listed", "RuntimeError", within_s=30)
         assert not [request for request in home.proxy.record.requests if request.effect == "delete"]
 
 

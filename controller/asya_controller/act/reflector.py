@@ -26,12 +26,13 @@ SILENCE_S = 70.0
 LASTING_S = (280.0, 340.0)
 """How long a watch is asked to last: spread, so that not all of them end at once."""
 FIRST_PAUSE_S = 0.8
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 25.0
+"""Leaves 5 s to reconnect and pass: half a minute after the server is back all is well (contract: controller, Situations, row 53)."""
 
 
 @dataclass(slots=True)
 class Backoff:
-    """Pauses after failures in a row: 0.8 s doubling to 30 s, anything between nothing and the whole of it."""
+    """Pauses after failures in a row: 0.8 s doubling to 25 s, anything between nothing and the whole of it."""
 
     failures: int = 0
 

@@ -5,6 +5,7 @@ arrives while a transaction is being made durable goes together into the next (g
 with many messages in hand it also waits a little for more, because a transaction costs as much as two hops.
 With nothing to do the thread sleeps in poll on its bell and on the kick of its own loop: the file is not polled.
 It must not touch a future or call a user: that belongs to the loop.
+A little over the usual length: what one transaction holds together, and how long it waits for more, is read in one place.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Which broker a mesh uses, what is kept of it, and which queues it removes (cli/asya_cli/local/broker.py, polled_queues.py)."""
 
 import asyncio
+import json
 import stat
 import threading
 import time
@@ -10,10 +11,12 @@ import pytest
 
 from asya_cli.errors import UsageMistake
 from asya_cli.local.broker import EmbeddedBroker, RabbitmqBroker, broker_named, keep, kept_broker
+from asya_cli.local.display import Lines
 from asya_cli.local.folder import Folder
 from asya_cli.local.launch import Launch, sidecar_launch
+from asya_cli.local.observer import Observer
 from asya_cli.local.polled_queues import Looker, Made, Pace, PolledQueues, Wish
-from asya_cli.local.queues import Trouble
+from asya_cli.local.queues import Queues, Trouble
 from asya_cli.local.tasks import happens
 from asya_transport.admin import AccessRefused, Counts, TransportError, Unreachable
 from asya_transport.choose import open_admin
@@ -202,5 +205,29 @@ def test_a_look_that_does_not_end_is_told_and_holds_nothing_up(tmp_path: Path) -
         queues.close()
         assert time.monotonic() - began < 5
         admin.go.set()
+
+    asyncio.run(scenario())
+
+
+def test_a_queue_that_goes_as_soon_as_it_is_retired_is_not_published_as_retired_for_ever(folder: Folder) -> None:
+    """Between two looks at the broker: whoever compares looks sees no change, but what is published is old."""
+
+    def published() -> object:
+        return json.loads(folder.state.read_text())["retiredQueues"]
+
+    async def scenario() -> None:
+        queues = Queues(open_admin("sqlite", sqlite_path=folder.database), folder.database, lambda: None)
+        observer = Observer({}, queues, folder, Lines(as_json=False))
+        queues.declare("q")
+        queues.retire("q")
+        observer.publish()
+        assert published() == ["q"]
+        tasks = [asyncio.create_task(work) for work in (observer.pulse(), observer.judge())]
+        try:
+            await holds(lambda: published() == [])
+        finally:
+            for task in tasks:
+                task.cancel()
+            queues.close()
 
     asyncio.run(scenario())

@@ -51,7 +51,7 @@ class Observer:
         self._news = False
         self._trouble: Trouble | None = None
         self._counts: Mapping[str, Counts] = {}
-        self._retired: tuple[str, ...] = ()
+        self._published_retired: list[str] = []
         self._started_at = datetime.now(UTC)
 
     def touch(self, key: Key) -> None:
@@ -93,8 +93,7 @@ class Observer:
             for key in self._actors:
                 self.touch(key)
         self._counts = self._counts if counts is None else counts
-        if self._retired != (retired := tuple(self._queues.retired)):
-            self._retired = retired  # of actors that are gone: no status changes with it
+        if self._published_retired != list(self._queues.retired):  # of actors that are gone: no status changes with it
             self.tell()
         with_queue = [(key, actor, actor.queue) for key, actor in self._actors.items() if actor.queue is not None]
         # An actor may get a queue that has been there all the time: nothing changes, and yet it has not been counted.
@@ -199,6 +198,7 @@ class Observer:
         if self.phase == "starting" and all(actor.settled for actor in actors):
             self.phase = "running"
         published = [actor.published(self._loop.time()) for actor in actors]
+        self._published_retired = list(self._queues.retired)
         state = {
             "version": 1,
             "pid": os.getpid() if self.phase != "stopped" else None,
@@ -206,7 +206,7 @@ class Observer:
             "startedAt": _time(self._started_at),
             "updatedAt": _time(datetime.now(UTC)),
             "problems": list(self.problems),
-            "retiredQueues": list(self._queues.retired),
+            "retiredQueues": self._published_retired,
             "actors": published,
         }
         try:

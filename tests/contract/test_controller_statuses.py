@@ -312,7 +312,6 @@ def test_each_status_is_seen_by_people_and_tools(home: Bed, value: str) -> None:
         return {key: found[key] for key in ("STATUS", *cells)}
 
     settles(shown, {"STATUS": value, **cells})
-    # Pods that wait to go do not wait for ever: a collector marks them as failed after a while, and the status follows.
     home.release(*(pod for pod in home.pods(name) if pod["metadata"].get("finalizers")))
 
 

@@ -59,7 +59,8 @@ class Cluster:
         self._environ = os.environ | {"KUBECONFIG": str(kubeconfig)}
         self._install()
         if plane is not None:
-            plane.start_controller_manager()
+            # Pods have no node here. Those that wait to go would be taken for lost and marked as failed, every 20 s.
+            plane.start_controller_manager("--controllers=*,-pod-garbage-collector-controller")
         view = json.loads(self.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json").stdout)
         place = view["clusters"][0]["cluster"]
         self.server: str = place["server"]

@@ -122,7 +122,7 @@ class ControlPlane:
         )
         until(self._is_ready, 60, 0.05, what="the API server is ready")
 
-    def start_controller_manager(self) -> None:
+    def start_controller_manager(self, *flags: str) -> None:
         """Start it. After the CRDs: what it finds then is under garbage collection at once, later kinds only after up to 30 s."""
         self._start(
             "kube-controller-manager",
@@ -138,6 +138,7 @@ class ControlPlane:
             "--horizontal-pod-autoscaler-sync-period=2s",
             "--kube-api-qps=200",  # tests make and remove much at once
             "--kube-api-burst=400",
+            *flags,
         )
 
     def start_scheduler(self) -> None:

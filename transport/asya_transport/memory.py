@@ -16,6 +16,7 @@ from typing import Final
 
 from asya_schemas.names import dead_letter_queue
 from asya_transport.admin import Stored
+from asya_transport.callbacks import call_back
 from asya_transport.port import (
     BROKER_UNREACHABLE,
     DELIVERY_LIMIT,
@@ -289,7 +290,7 @@ class MemoryTransport:
             self._time_out(future)
         self.look()
         self._broker.changed()
-        self._call(self.on_lost, self._generation - 1)
+        call_back(self._loop, self.kind, self.on_lost, self._generation - 1)
 
     def _work(self) -> None:
         self._look_coming = False
@@ -323,19 +324,8 @@ class MemoryTransport:
                 now,
             )
             self._hand[delivery] = message
-            if not self._call(on_delivery, delivery):
+            if not call_back(self._loop, self.kind, on_delivery, delivery):
                 self.release_counted(delivery)
-
-    def _call(self, callback: Callable[..., None], *arguments: object) -> bool:
-        """Boundary to the code of our user: its mistake must not cost the rest of the round."""
-        try:
-            callback(*arguments)
-        except Exception as error:  # noqa: BLE001 - told with its traceback by the loop's handler (contract: sidecar, P10)
-            self._loop.call_exception_handler(
-                {"message": f"{callback!r} of the memory transport's user failed", "exception": error}
-            )
-            return False
-        return True
 
     def _set_reasons(self) -> None:
         reasons = {}
@@ -345,6 +335,6 @@ class MemoryTransport:
             reasons[QUEUE_MISSING] = f"queue {self._queue} is not declared; waiting for it"
         before, self._reasons = self._reasons, reasons
         for reason in before.keys() - reasons.keys():
-            self._call(self.on_change, reason, None)
+            call_back(self._loop, self.kind, self.on_change, reason, None)
         for reason in reasons.keys() - before.keys():
-            self._call(self.on_change, reason, reasons[reason])
+            call_back(self._loop, self.kind, self.on_change, reason, reasons[reason])

@@ -7,7 +7,7 @@ A little over the usual length: the way of a delivery from its arrival to its se
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -16,6 +16,7 @@ from asya_sidecar.act.job import Job
 from asya_sidecar.act.lazy_timer import LazyTimer
 from asya_sidecar.act.runtime_client import RuntimeClient
 from asya_sidecar.act.sender import Sender
+from asya_sidecar.act.tasks import Tasks
 from asya_sidecar.decide import ends, outcome
 from asya_sidecar.decide.admit import read
 from asya_sidecar.decide.decision import HOLD_S, Decision, Rules, Settle
@@ -76,11 +77,10 @@ class Consumer:
         self._log = log
         self._draining = draining
         self._on_exit = on_exit
-        self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Job] = deque()
         self._jobs: set[Job] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(on_fault)
         self._moved = asyncio.Event()
         """Something arrived, the runtime's health changed, or the end has begun."""
         self._empty = asyncio.Event()
@@ -92,7 +92,7 @@ class Consumer:
     def start(self) -> None:
         """Serve what the transport delivers."""
         self._apply_window()
-        self._spawn(self._serve())
+        self._tasks.spawn(self._serve())
 
     @property
     def window(self) -> int:
@@ -111,7 +111,7 @@ class Consumer:
         if len(delivery.body) > LARGE_BODY_BYTES:
             self._apply_window()
         if self._draining.is_set() or self._is_call_slow():
-            self._spawn(self._finish(job, RETURNED))
+            self._tasks.spawn(self._finish(job, RETURNED))
             return
         self._waiting.append(job)
         self._moved.set()
@@ -136,8 +136,7 @@ class Consumer:
 
     def stop(self) -> None:
         """Drop whatever is still under way; nothing is settled after this."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
 
     async def settled(self) -> None:
         """Wait until nothing is in hand."""
@@ -149,7 +148,7 @@ class Consumer:
 
     def _return_waiting(self) -> None:
         while self._waiting:
-            self._spawn(self._finish(self._waiting.popleft(), RETURNED))
+            self._tasks.spawn(self._finish(self._waiting.popleft(), RETURNED))
 
     def _is_call_slow(self) -> bool:
         """A call takes longer than a second: what waits behind it, or arrives before the broker knows, is better off elsewhere."""
@@ -185,16 +184,16 @@ class Consumer:
             if decision is None:
                 self._gone(job)
             elif not isinstance(decision, Decision):
-                self._spawn(self._finish(job, decision))
+                self._tasks.spawn(self._finish(job, decision))
             elif decision.settle is Settle.HOLD:
                 await self._hold(job)
             elif decision.settle is Settle.AGAIN:
-                self._spawn(self._later(job, decision))
+                self._tasks.spawn(self._later(job, decision))
             elif decision.exit_code is not None:
                 await self._last_act(job, decision, decision.exit_code)
                 return
             else:
-                self._spawn(self._finish(job, decision))
+                self._tasks.spawn(self._finish(job, decision))
 
     async def _decide(self, job: Job) -> Decision | Callable[[], Decision] | None:
         """The actor's decision, or what makes it; None when the delivery is no longer ours (O21)."""
@@ -231,7 +230,7 @@ class Consumer:
         if self._runtime.ready and in_time and not self._draining.is_set():
             self._waiting.appendleft(job)
         else:
-            self._spawn(self._finish(job, outcome.UNAVAILABLE))
+            self._tasks.spawn(self._finish(job, outcome.UNAVAILABLE))
 
     async def _later(self, job: Job, decision: Decision) -> None:
         """An end actor's handler has not stored: again after a wait, or let go."""
@@ -323,13 +322,3 @@ class Consumer:
         self._account.in_hand(len(self._jobs))
         if not self._jobs:
             self._empty.set()
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_fault(error)

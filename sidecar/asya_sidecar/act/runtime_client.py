@@ -5,15 +5,16 @@ Reports what happened as a value of decide/answer.py; must not decide what that 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from asya_sidecar.act.http_answer import AnswerBroken, AnswerReader, AnswerTooLarge, EventStream
 from asya_sidecar.act.lazy_timer import BEAT_S, LazyTimer, next_beat
 from asya_sidecar.act.runtime_connection import RuntimeConnection
+from asya_sidecar.act.tasks import Tasks
 from asya_sidecar.decide.answer import (
     Broken,
     Ended,
@@ -55,7 +56,6 @@ class RuntimeClient:
         self._max_answer_bytes = max_answer_bytes
         self._max_frames = max_frames
         self._on_change = on_change
-        self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
         self._connection: RuntimeConnection | None = None
         self._turn = asyncio.Lock()  # calls and health checks take turns on the one connection
@@ -65,7 +65,7 @@ class RuntimeClient:
         self._last_use = 0.0
         self._losses = 0
         """How often it was lost since the last call that was begun: a runtime that only seems ready must not make us spin."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(on_fault)
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.ready = False
@@ -76,7 +76,7 @@ class RuntimeClient:
 
     def start(self) -> None:
         """Begin to ask for health until the runtime is ready."""
-        self._spawn(self._probe())
+        self._tasks.spawn(self._probe())
 
     def close(self) -> None:
         """Stop asking and drop the connection."""
@@ -85,8 +85,7 @@ class RuntimeClient:
         self._limit.cancel()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         self._drop()
 
     async def call(self, body: bytes, limit_s: float, on_partial: Callable[[bytes], None] | None) -> Reply:
@@ -190,7 +189,7 @@ class RuntimeClient:
             return
         now = self._loop.time()
         if self._call is None and self._last_use < now - BEAT_S / 2:
-            self._spawn(self._check_idle())
+            self._tasks.spawn(self._check_idle())
         else:
             self._idle_timer = self._loop.call_at(next_beat(now), self._watch_idle)
 
@@ -224,22 +223,12 @@ class RuntimeClient:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         self._on_change()
-        self._spawn(self._probe())
+        self._tasks.spawn(self._probe())
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_fault(error)
 
 
 def _ignore(_partial: bytes) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from asya_transport.callbacks import call_back
 from asya_transport.port import (
     ACCESS_REFUSED,
     BROKER_UNREACHABLE,
@@ -292,7 +293,7 @@ class RabbitmqTransport:
         consumer.tags[tag] = head
         if self._paused or self._on_delivery is None:
             self.release(delivery)
-        elif not self._call(self._on_delivery, delivery):
+        elif not call_back(self._loop, self.kind, self._on_delivery, delivery):
             self.release_counted(delivery)
 
     def consumer_changed(self) -> None:
@@ -317,7 +318,7 @@ class RabbitmqTransport:
         self._publisher.withdraw()
         self._generation += 1
         if not self._closing:
-            self._call(self.on_lost, self._generation - 1)
+            call_back(self._loop, self.kind, self.on_lost, self._generation - 1)
 
     # Checks and reasons
 
@@ -366,24 +367,13 @@ class RabbitmqTransport:
         if self._closing:
             return
         for reason in before.keys() - reasons.keys():
-            self._call(self.on_change, reason, None)
+            call_back(self._loop, self.kind, self.on_change, reason, None)
         for reason, sentence in reasons.items():
             if before.get(reason) != sentence:
-                self._call(self.on_change, reason, sentence)
+                call_back(self._loop, self.kind, self.on_change, reason, sentence)
 
     def _is_expected(self, link: Link) -> bool:
         return link.peer_lives and bool(self._lost_why or self._publisher.reasons)
-
-    def _call(self, callback: Callable[..., None], *arguments: object) -> bool:
-        """Boundary to the code of our user: its mistake must not cost the rest of the frames."""
-        try:
-            callback(*arguments)
-        except Exception as error:  # noqa: BLE001 - told with its traceback by the loop's handler (contract: sidecar, P10)
-            self._loop.call_exception_handler(
-                {"message": f"{callback!r} of the RabbitMQ transport's user failed", "exception": error}
-            )
-            return False
-        return True
 
 
 def _ignore_change(_reason: str, _sentence: str | None) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
+from asya_transport.callbacks import call_back
 from asya_transport.port import (
     BROKER_UNREACHABLE,
     PUBLISH_TIMEOUT_S,
@@ -270,19 +271,8 @@ class SqliteTransport:
             self._hand.add(delivery)
             if self._paused or self._closing or self._on_delivery is None:
                 self.release(delivery)
-            elif not self._call(self._on_delivery, delivery):
+            elif not call_back(self._loop, self.kind, self._on_delivery, delivery):
                 self.release_counted(delivery)
-
-    def _call(self, callback: Callable[..., None], *arguments: object) -> bool:
-        """Boundary to the code of our user: its mistake must not cost the rest of a report."""
-        try:
-            callback(*arguments)
-        except Exception as error:  # noqa: BLE001 - told with its traceback by the loop's handler (contract: sidecar, P10)
-            self._loop.call_exception_handler(
-                {"message": f"{callback!r} of the sqlite transport's user failed", "exception": error}
-            )
-            return False
-        return True
 
     def _set_lease(self, until_s: float) -> None:
         self._lease_until_s = until_s
@@ -310,15 +300,15 @@ class SqliteTransport:
         for future in settling:
             _resolve(future, False)
         if not self._closing:
-            self._call(self.on_lost, generation)
+            call_back(self._loop, self.kind, self.on_lost, generation)
 
     def _set_reasons(self, reasons: dict[str, str]) -> None:
         before, self._reasons = self._reasons, reasons
         for reason in before.keys() - reasons.keys():
-            self._call(self.on_change, reason, None)
+            call_back(self._loop, self.kind, self.on_change, reason, None)
         for reason, sentence in reasons.items():
             if before.get(reason) != sentence:
-                self._call(self.on_change, reason, sentence)
+                call_back(self._loop, self.kind, self.on_change, reason, sentence)
 
 
 def _resolve(future: Any, result: object) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -396,10 +396,11 @@ def bed(
     environ: dict[str, str] | None = None,
     permissions: tuple[JSON, ...] = (),
     leads: bool = False,
+    command: Sequence[str] | None = None,
     **config: Any,
 ) -> Iterator[Bed]:
     """A bed with its controller running; `transports` makes more of them, `permissions` rules of an overlay, `leads`: with a lease,
-    `config` is the rest of the operator's configuration. At its end
+    `command` starts a controller in another way, `config` is the rest of the operator's configuration. At its end
     every request is judged, and the controller and a successor have to be quiet.
     """
     with cluster.namespace() as namespace, broker.vhost() as vhost, watched(cluster, *permissions) as proxy:
@@ -407,7 +408,7 @@ def bed(
         environ = (environ or {}) | (leading(cluster, namespace) if leads else {})
         every = {"rabbitmq": rabbitmq(broker, vhost), **(transports(broker, vhost) if transports else {})}
         document = {"transports": every, "sidecar": {"image": "asya-sidecar:test"}, **config}
-        with running(proxy, (namespace,), document, environ) as controller:
+        with running(proxy, (namespace,), document, environ, command) as controller:
             home = Bed(cluster, namespace, broker, vhost, controller, proxy)
             yield home
             if controller.process is not None and controller.process.poll() is None:

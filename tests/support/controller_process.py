@@ -231,9 +231,10 @@ def running(
     namespaces: tuple[str, ...],
     config: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
+    command: Sequence[str] | None = None,
 ) -> Iterator[ControllerProcess]:
     """A controller that runs for one test."""
-    found = ControllerProcess(way, namespaces, config, environ)
+    found = ControllerProcess(way, namespaces, config, environ, command)
     try:
         found.start()
         yield found

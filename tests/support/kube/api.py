@@ -35,6 +35,7 @@ GROUPS = {
     "clusterrolebindings": "apis/rbac.authorization.k8s.io/v1",
     "validatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
     "validatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",
+    "validatingwebhookconfigurations": "apis/admissionregistration.k8s.io/v1",
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
 }

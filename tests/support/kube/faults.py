@@ -65,6 +65,11 @@ async def silent(exchange: Exchange) -> None:
     await exchange.hang()
 
 
+async def trickles(exchange: Exchange) -> None:
+    """An answer that comes a byte at a time and has no end: no silence that a timeout could find."""
+    await exchange.trickle()
+
+
 def before(act: Callable[[], None]) -> Fault:
     """Something happens first, typically the controller's death; the request is lost with it."""
 

@@ -107,6 +107,18 @@ class Exchange:
         await self._client.next()
         raise Cut
 
+    async def trickle(self) -> None:
+        """Begin to answer, and come to no end until the controller hangs up."""
+        head = h11.Response(
+            status_code=200, headers=[("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]
+        )
+        await self._client.send(head, h11.Data(data=b"{"))
+        gone = asyncio.ensure_future(self._client.next())
+        while not (await asyncio.wait({gone}, timeout=0.5))[0]:
+            await self._client.send(h11.Data(data=b" "))
+        gone.exception()
+        raise Cut
+
     async def reply(self, code: int, document: Any, headers: dict[str, str] | None = None) -> None:
         """Answer in the server's place."""
         data = json.dumps(document).encode()

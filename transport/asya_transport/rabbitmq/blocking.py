@@ -6,6 +6,7 @@ Used by admin.py and provisioner.py, each from one thread. Translates pika's exc
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
@@ -22,6 +23,7 @@ from asya_transport.rabbitmq.connection import explain, parameters_of, refuses_a
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
+ACCESS_REFUSED: Final = 403
 NOT_FOUND: Final = 404
 PRECONDITION_FAILED: Final = 406
 
@@ -126,7 +128,11 @@ class Blocking:
                 raise Missing(error.reply_text) from error
             if error.reply_code == PRECONDITION_FAILED:
                 raise Conflict(error.reply_text) from error
-            raise TransportError(f"{self.place}: {error.reply_text}") from error
+            advice = ""
+            if error.reply_code == ACCESS_REFUSED:
+                vhost, user = shlex.quote(self._address.vhost), shlex.quote(self._address.username)
+                advice = f"; to permit it: rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'"
+            raise TransportError(f"{self.place}: {error.reply_text}{advice}") from error
         except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
             raise
         except (OSError, pika.exceptions.AMQPError) as error:

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 from asya_transport.admin import AccessRefused, Counts, Unreachable
 
 TIMEOUT_S: Final = 10.0
+NO_TAG: Final = "Not management user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Management:
         """`tls` None: certificates are verified as everywhere on this machine."""
         self._url = url.rstrip("/")
         self._vhost = quote(vhost, safe="")
+        self._username = username
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}"}
         parts = urlsplit(self._url)
@@ -109,7 +111,7 @@ class Management:
         if status == 404:
             raise _NotFound(path)
         if status in (401, 403):
-            raise AccessRefused(f"{place} refuses the user or the password")
+            raise AccessRefused(f"{place} refuses user {self._username!r}: {reason_of(text)}")
         raise Unreachable(f"{place}: it answers {status}")
 
     def _ask(self, path: str) -> tuple[int, bytes]:
@@ -128,6 +130,15 @@ class Management:
 
 class _NotFound(Exception):
     """There is no such thing."""
+
+
+def reason_of(text: bytes) -> str:
+    """Why the interface does not let somebody in, and what to do where its words need it."""
+    try:
+        said = str(json.loads(text)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return "the password, or the right to enter"
+    return f"{said}; it needs the tag `management`: rabbitmqctl set_user_tags" if said == NO_TAG else said
 
 
 def found_of(queue: Mapping[str, Any]) -> Found:

@@ -72,7 +72,7 @@ class RabbitmqProvisioner:
             answer = self._passive(queue)
             if answer is None:
                 return None
-            found = self._look_up(queue)
+            found = self._seen(queue)
             ready, consumers = answer
             unsettled = found.processing or 0 if found else 0
             return Contents(ready + unsettled, consumers, found.owner if found else None)
@@ -80,7 +80,7 @@ class RabbitmqProvisioner:
     def remove(self, queue: str) -> int:
         """Delete it with what it holds."""
         with self._connected() as link:
-            found = self._look_up(queue)
+            found = self._seen(queue)
             unsettled = found.processing or 0 if found else 0
             try:
                 answer = link.do(lambda channel: channel.queue_delete(queue))
@@ -146,8 +146,19 @@ class RabbitmqProvisioner:
         try:
             self._connection.do(lambda channel: channel.queue_declare(queue, durable=True, arguments=dict(wanted)))
         except Conflict as error:
-            return False, without_prefix(str(error))  # somebody made it in between
+            return False, self._drift(queue, error)  # somebody made it in between
         return True, ""
+
+    def _drift(self, queue: str, error: Conflict) -> str:
+        """How a queue differs that is there with other arguments.
+
+        Raises:
+            TransportError: it is not there. A full virtual host refuses with the same code.
+        """
+        said = without_prefix(str(error))
+        if self._passive(queue) is None:
+            raise TransportError(f"{self._connection.place}: {said}") from error
+        return said
 
     def _recreate(self, queue: str, wanted: Mapping[str, Any]) -> None:
         """Replace an empty queue nobody reads. Looked at once more, since the figures of the interface are seconds old."""
@@ -195,6 +206,17 @@ class RabbitmqProvisioner:
             return listed.get(queue)
         return self._asked(lambda management: management.one(queue)) if self._sees else None
 
+    def _seen(self, queue: str) -> Found | None:
+        """The same, for who is about to remove it.
+
+        Raises:
+            Unreachable: there is an interface and it does not answer. Whose the queue is and what consumers hold is not known then.
+        """
+        found = self._look_up(queue)
+        if self._blind:
+            raise Unreachable(f"{self._management_url} does not answer: whose queue '{queue}' is cannot be known")
+        return found
+
     @property
     def _sees(self) -> bool:
         return self._management is not None and not self._blind
@@ -239,8 +261,10 @@ class RabbitmqProvisioner:
                 channel.queue_declare(tier, durable=True, arguments=dict(arguments))
                 channel.queue_bind(tier, tier)
 
-            with contextlib.suppress(Conflict):  # one that exists with other arguments is used as it is
+            try:
                 self._connection.do(make)
+            except Conflict as error:
+                self._drift(tier, error)  # one that exists with other arguments is used as it is
         self._tiers_made = True
 
     # the connection

@@ -4,7 +4,7 @@ Called by reconcile.py instead of an ordinary pass. Every step looks at the whol
 that matters. Must not wait inside: it says what is awaited and is called again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from asya_controller.act.api import Api
 from asya_controller.act.execute import Executor
 from asya_controller.act.gather import Children
 from asya_controller.act.kinds import POD
-from asya_controller.act.queue_removal import Place, QueueRemoval
+from asya_controller.act.queue_removal import QueueRemoval
 from asya_controller.act.store import Kept, Name
 from asya_controller.act.view import View
 from asya_controller.decide.config import OperatorConfig
@@ -23,6 +23,7 @@ from asya_controller.decide.deletion import cleanup_of, drain_until, forced, giv
 from asya_controller.decide.events import Event
 from asya_controller.decide.plan import Step
 from asya_controller.decide.pods import time_of
+from asya_controller.decide.queues import Place, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,9 @@ class Deletion:
         return Going(gone=True)
 
 
-def places(actor: Mapping[str, Any]) -> Iterator[Place]:
+def places(actor: Mapping[str, Any]) -> list[Place]:
     """The actor's queue, and those it has left behind; as its status names them, because spec or configuration may have changed since."""
-    status = actor.get("status") or {}
-    queue, transport = status.get("queue"), (status.get("transport") or {}).get("name")
-    if queue and transport:
-        yield str(transport), str(queue)
-    for item in status.get("previousQueues") or ():
-        yield str(item.get("transport")), str(item.get("queue"))
+    return named(actor.get("status") or {})
 
 
 def ended(pod: Kept) -> bool:

@@ -13,10 +13,10 @@ from asya_controller.act.store import Name
 from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.deletion import leaked_event, policy_of, removal_event
 from asya_controller.decide.events import Event
+from asya_controller.decide.queues import Place
 from asya_schemas.names import dead_letter_queue
 
 Tell = Callable[[Event], None]
-Place = tuple[str, str]
 
 
 class QueueRemoval:

@@ -36,6 +36,7 @@ from asya_controller.decide.events import work_events
 from asya_controller.decide.judgement import judge
 from asya_controller.decide.memory import remember
 from asya_controller.decide.plan import Step, conflicts, plan, predecessors
+from asya_controller.decide.queues import draining, forgotten, named, naming
 from asya_controller.decide.world import QueueFacts, World
 from asya_schemas.actor.identity import (
     FLUX_RECONCILE_ANNOTATION,
@@ -126,7 +127,6 @@ class Reconciler:
             return self._delete(name, actor, children, state)
         suspended = annotations(actor).get(SUSPEND_ANNOTATION) == "true"
         place = None if violation else self._place(name, actor, read_only=suspended)
-        queue = self._queue(name, place)
         now_s, keda, script = time.monotonic(), self.keda, self.scripts.there(name[0])
         self._asked_anew(name, actor, state)
         if not suspended and not finalizer.present(actor):
@@ -135,6 +135,9 @@ class Reconciler:
                 return End(1.0)
             # From the beginning: the answer shows the actor as it is now.
             return self._pass(name, self._view.actors.get(name) or kept, state)
+        if place is not None and not suspended and self._brokers is not None:
+            actor = self._announced(name, actor, place, state)
+        queue = self._queue(name, place)
         if violation is None and queue is None:
             self._creating(actor, children, state)
             return End()  # the desk wakes the actor when somebody has looked
@@ -150,7 +153,8 @@ class Reconciler:
                 planned, children = children, Children(self._view, name, kind)
                 end.overtaken = overtaken(planned, children, end.left)
                 world = self._world(actor, children, state, queue)
-            self._former_queues(name, world, state)
+            if place is not None:
+                self._former_queues(name, world, place[:2], state, end)
         end.sooner(hearsay.ask(self._api, world, children, state, now(), now_s))
         world = replace(remembered(world, state, now_s), pass_finished=not end.unfinished)
         self._reporter.report(name, world, violation, state, end)
@@ -207,6 +211,17 @@ class Reconciler:
         transport, queue, read_only = place
         return self._brokers.facts(name, transport, queue, read_only=read_only)
 
+    def _announced(self, name: Name, actor: dict[str, Any], place: Place, state: ActorState) -> dict[str, Any]:
+        """A queue is named in status before it is made: whatever happens in between, whoever comes next knows of it. The actor then."""
+        before = actor.get("status") or {}
+        status = naming(before, place[:2])
+        if status is None:
+            return actor
+        self._status.write(actor, status, state, time.monotonic())
+        for event in forgotten(before, status):
+            self._events.tell(actor, event)
+        return self._read(name, actor)
+
     def _asked_anew(self, name: Name, actor: Mapping[str, Any], state: ActorState) -> None:
         """When somebody asked for a full pass, nothing that was held back or skipped is so any more."""
         given = annotations(actor)
@@ -257,11 +272,13 @@ class Reconciler:
             self._brokers.told(name)
         return bool(steps)
 
-    def _former_queues(self, name: Name, world: World, state: ActorState) -> None:
-        """After the rollout, deal with queues that a change of transport or template has left behind."""
-        left = [(str(item["transport"]), str(item["queue"])) for item in world.previous.get("previousQueues") or ()]
+    def _former_queues(self, name: Name, world: World, current: tuple[str, str], state: ActorState, end: End) -> None:
+        """After the rollout, and when its pods have gone, deal with queues that a change of transport or template has left behind. What
+        could not be applied has not rolled out, whatever the pods look like.
+        """
+        left = [item for item in named(world.previous) if item != current and item not in state.dealt_with]
         state.removing = bool(left)
-        if not left or world.workload is None:
+        if not left or world.workload is None or end.unfinished or state.held or draining(world, now()):
             return
         found = judge(world, now()).status
         if found["status"] not in ("Running", "Napping") or any(

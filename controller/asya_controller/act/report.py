@@ -19,6 +19,7 @@ from asya_controller.decide.config import OperatorConfig
 from asya_controller.decide.deletion import annotations
 from asya_controller.decide.events import Event, annotation_events, namespace_events, transitions
 from asya_controller.decide.judgement import judge
+from asya_controller.decide.queues import forgotten, former
 from asya_controller.decide.world import QueueFacts, World
 from asya_schemas.actor.identity import DELETION_POLICY_ANNOTATION
 
@@ -41,11 +42,15 @@ class Reporter:
         Raises:
             ApiError
         """
-        before = world.previous
+        before, dealt_with = world.previous, set(state.dealt_with)
         status = self.write(world, state, end)
         first = before.get("observedGeneration", -1) <= 0
         events = (*transitions(before, status), *self._policy_events(world, state, first))
-        for event in (*events, *(self._first_events(name, violation) if first else ())):
+        for event in (
+            *events,
+            *forgotten(before, status, dealt_with),
+            *(self._first_events(name, violation) if first else ()),
+        ):
             self._events.tell(world.actor, event)
         queue = world.queue or QueueFacts()
         messages = {"queued": queue.queued, "processing": queue.processing, "dead": queue.dead}
@@ -74,5 +79,5 @@ class Reporter:
         written = self._status.write(world.actor, judged.status, state, time.monotonic())
         end.sooner(written.wait_s)
         # Once the status does not name a former queue any more, it may become a former one again.
-        state.dealt_with &= {(item["transport"], item["queue"]) for item in judged.status.get("previousQueues") or ()}
+        state.dealt_with &= set(former(judged.status))
         return judged.status

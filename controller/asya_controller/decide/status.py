@@ -11,6 +11,7 @@ from typing import Any
 
 from asya_controller.decide.assessment import Assessment, assess
 from asya_controller.decide.conditions import Verdict
+from asya_controller.decide.queues import previous_queues
 from asya_controller.decide.readiness import progress, ready
 from asya_controller.decide.reasons import CLASS_OF, CLASS_ORDER
 from asya_controller.decide.wording import LONGEST_MESSAGE, cut
@@ -19,7 +20,6 @@ from asya_schemas.actor.identity import FLUX_RECONCILE_ANNOTATION, RECONCILE_ANN
 from asya_schemas.names import dead_letter_queue, queue_name
 
 OURS = ("TransportReady", "WorkloadReady", "ScalingReady", "Ready", "Reconciling", "Stalled")
-MOST_PREVIOUS_QUEUES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,18 +261,6 @@ def queue_fields(found: Assessment) -> dict[str, Any]:
         "deadLetterQueue": dead_letter_queue(queue),
         "previousQueues": previous_queues(world, name, queue) or None,
     }
-
-
-def previous_queues(world: World, transport: str, queue: str) -> list[dict[str, str]]:
-    """Queues left behind by a change of transport or template and not dealt with, the newest four."""
-    left = [(str(item.get("transport")), str(item.get("queue"))) for item in world.previous.get("previousQueues") or ()]
-    former = (str((world.previous.get("transport") or {}).get("name")), str(world.previous.get("queue")))
-    if world.previous.get("queue"):
-        left.append(former)
-    open_ones = [
-        item for item in dict.fromkeys(left) if item != (transport, queue) and item not in world.queues_dealt_with
-    ]
-    return [{"transport": name, "queue": item} for name, item in open_ones[-MOST_PREVIOUS_QUEUES:]]
 
 
 def references(found: Assessment) -> dict[str, Any]:

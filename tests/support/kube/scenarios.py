@@ -52,3 +52,18 @@ def moved_and_scaling_switched_off(stage: Stage) -> None:
     for resource in ("scaledobjects", "deployments"):
         until(lambda resource=resource: stage.child(resource, "one") is None, LONG_S, 0.1, what=f"{resource} is gone")
     stage.reaches("one", "Running", "ScaledToZero", LONG_S)
+
+
+def moved_to_another_transport(stage: Stage) -> None:
+    """A settled actor gets another transport, and so another queue; the old one has messages, dead ones too, and keeps them."""
+    stage.create("one", workload={"replicas": 0})
+    stage.reaches("one", "Running", "ScaledToZero", LONG_S)
+    old = stage.queue("one")
+    for queue, number in ((old, 2), (f"{old}-dlq", 1)):
+        stage.fill(queue, number)
+    stage.change("one", {"spec": {"transport": "other"}})
+    until(lambda: stage.status("one").get("queue") == f"other-{stage.namespace}-one", LONG_S, 0.1, what="it has moved")
+    until(lambda: "previousQueues" not in stage.status("one"), LONG_S, 0.1, what="the old queue is dealt with")
+    stage.reaches("one", "Running", "ScaledToZero", LONG_S)
+    stage.holds(old, 2)
+    stage.holds(f"{old}-dlq", 1)

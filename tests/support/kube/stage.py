@@ -162,7 +162,9 @@ class Stage(Bed):
 def stage(cluster: Cluster, broker: Broker, *, start: bool = True) -> Iterator[Stage]:
     """A stage with its controller running; at the end the oracles have their say."""
     with cluster.namespace() as namespace, broker.vhost() as vhost, watched(cluster) as proxy:
-        config = {"transports": {"rabbitmq": rabbitmq(broker, vhost)}, "sidecar": {"image": "asya-sidecar:test"}}
+        other = rabbitmq(broker, vhost, queueNameTemplate="other-{namespace}-{actor}")
+        transports = {"rabbitmq": rabbitmq(broker, vhost), "other": other}
+        config = {"transports": transports, "sidecar": {"image": "asya-sidecar:test"}}
         controller = ControllerProcess(proxy, (namespace,), config)
         try:
             if start:

@@ -1,6 +1,8 @@
 """Files of the local mesh: its folder, the sources of a handler, watching and reading logs (folder.py, imports.py, watcher.py, tail.py)."""
 
+import fcntl
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -25,6 +27,22 @@ def test_the_lock_names_its_owner_and_ends_with_it(tmp_path: Path) -> None:
             folder.take()
         assert refused.value.pid == os.getpid()
     assert folder.pid() is None
+
+
+def test_who_looks_for_a_mesh_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Any command looks, `asya up --detach` again and again while the mesh that it has started takes the lock."""
+    folder = Folder(tmp_path / ".asya")
+    folder.make()
+    with folder.take():
+        pass
+    with folder.lock.open() as looks:
+        fcntl.flock(looks, fcntl.LOCK_SH)  # what `pid` does, longer
+        assert folder.pid() is None
+        over = threading.Timer(0.2, fcntl.flock, (looks, fcntl.LOCK_UN))
+        over.start()
+        with folder.take():
+            assert folder.pid() == os.getpid()
+        over.join()
 
 
 def test_a_folder_that_cannot_be_made_says_which_and_why(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Starting, detaching and stopping a mesh, and folders that cannot hold one (contract: cli)."""
 
 import json
+import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +61,24 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_up_runs_the_call_again(mesh:
     (mesh.folder / "go").touch()
     mesh.up()
     assert mesh.result("e-1") == 1
+
+
+def test_who_has_been_stopped_at_once_is_gone_before_up_ends(mesh: LocalMesh) -> None:
+    """A killed process needs the processor once more to go, and others may have it."""
+    mesh.up()
+    begin_a_call(mesh)
+    with subprocess.Popen([sys.executable, "-c", "import os\nos.sched_setaffinity(0, {0})\nwhile True: pass"]) as busy:
+        try:
+            for process in mesh.processes_of("slow"):
+                os.sched_setaffinity(process.pid, {0})
+                os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
+            mesh.signal(signal.SIGINT)
+            until(lambda: mesh.state.get("phase") == "draining", what="the drain to begin")
+            mesh.signal(signal.SIGINT)
+            assert mesh.wait_for_end() == 0
+            assert mesh.left() == []
+        finally:
+            busy.kill()
 
 
 def test_an_idle_mesh_is_down_in_moments(mesh: LocalMesh) -> None:

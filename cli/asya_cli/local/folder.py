@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -116,11 +117,13 @@ class Folder:
             AlreadyRunning: another process holds it.
         """
         file = self.lock.open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise AlreadyRunning(self.pid() or 0, self.root.parent) from None
+        while not _locked(file, fcntl.LOCK_EX):
+            if not _locked(file, fcntl.LOCK_SH):
+                file.close()
+                raise AlreadyRunning(self.pid() or 0, self.root.parent)
+            # Only somebody who looks (`pid`), and that for a moment.
+            fcntl.flock(file, fcntl.LOCK_UN)
+            time.sleep(0.001)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -134,12 +137,8 @@ class Folder:
             return self._written_pid()
         except OSError:
             return None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return self._written_pid() or 0
-        return None
+        with file:  # shared: several may look at once, and none of them is taken for a mesh
+            return None if _locked(file, fcntl.LOCK_SH) else self._written_pid() or 0
 
     def _written_pid(self) -> int | None:
         try:
@@ -169,3 +168,12 @@ class Folder:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _locked(file: TextIO, kind: int) -> bool:
+    """Whether this lock (`LOCK_EX`, `LOCK_SH`) is ours now; waits for nobody."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -7,6 +7,7 @@ observer's pulse. Keeps the order of starting and stopping; what happens in betw
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from asya_cli.local.queues import MeshQueues
 from asya_cli.local.tasks import Tasks
 from asya_cli.local.watcher import changes
 from asya_controller.decide.config import OperatorConfig, local_config
+
+
+GONE_WITHIN_S = 5.0
 
 
 class Unusable(Exception):
@@ -215,8 +219,11 @@ class Mesh:
             await asyncio.gather(*(actor.workload.close() for actor in batch))
 
     async def _end(self) -> None:
-        """Nothing outlives this."""
+        """Nothing outlives this: whoever was killed is gone, not on its way."""
         self._group.close()
+        with suppress(TimeoutError):  # the kernel may keep one that waits for a broken disk
+            async with asyncio.timeout(GONE_WITHIN_S):
+                await asyncio.gather(*(actor.workload.kill() for actor in self._actors.values()))
         await self._tasks.cancel()
         self._queues.close()
         self._observer.read_logs()

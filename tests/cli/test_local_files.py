@@ -1,6 +1,7 @@
 """Files of the local mesh: its folder, the sources of a handler, watching and reading logs (folder.py, imports.py, watcher.py, tail.py)."""
 
 import fcntl
+import json
 import os
 import threading
 import time
@@ -10,6 +11,8 @@ import pytest
 
 from asya_cli.local.edits import syntax_problems
 from asya_cli.local.folder import AlreadyRunning, Folder, FolderUnusable
+from asya_cli.local.follow import follow, follow_logs
+from asya_cli.local.hops import Hop
 from asya_cli.local.imports import files_of
 from asya_cli.local.tail import Line, Tail, in_order
 from asya_cli.local.watcher import changed_since, folders_below, matters
@@ -162,6 +165,25 @@ def test_a_log_that_begins_anew_is_read_from_its_begin(tmp_path: Path) -> None:
     tail.follow(log, "a", "a-0")
     log.write_text("new\n")
     assert [line.text for line in tail.new_lines()] == [b"new"]
+
+
+def test_who_follows_is_told_of_a_hop_whose_line_comes_after_the_end(tmp_path: Path) -> None:
+    """Whoever sends an envelope on writes its line a moment later, and the end actor may be quicker."""
+    folder = Folder(tmp_path)
+    log = folder.logs / "a-0" / "sidecar.log"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    tail = Tail()
+    follow_logs(folder, tail)
+    folder.results.mkdir()
+    (folder.results / "e-1.json").write_text('{"id": "e-1", "route": {"prev": ["a"], "curr": "", "next": []}}')
+    line = {"time": "2026-01-02T03:04:05.006Z", "msg": "envelope done", "actor": "a", "outcome": "success"}
+    later = threading.Timer(0.2, log.write_text, (json.dumps(line | {"envelope_id": "e-1"}) + "\n",))
+    later.start()
+    hops: list[Hop] = []
+    outcome = follow(folder, "e-1", None, hops.append, tail)
+    later.join()
+    assert (outcome.failed, [(hop.actor, hop.outcome) for hop in hops]) == (False, [("a", "success")])
 
 
 def test_lines_are_told_in_the_order_of_their_times_and_prints_stay_where_they_were() -> None:

@@ -112,7 +112,7 @@ def test_a_handler_that_cannot_be_loaded_stays_a_runtime_error_between_its_resta
 
     # After a single restart a pod that is running counts as starting (contract: controller, Status, P4).
     until(lambda: restarts() >= 2, what="two restarts")
-    mesh.becomes("a", "RuntimeError", within_s=10)
+    mesh.becomes("a", "RuntimeError")
     before = restarts()
 
     def restarted_again() -> bool:
@@ -132,7 +132,9 @@ def test_an_idle_actor_naps_after_its_cooldown_and_wakes_for_an_envelope(mesh: L
     assert mesh.result("e-1") == 1
     mesh.becomes("a", "Napping")
     until(lambda: mesh.processes_of("a") == [], what="the processes to end")
-    assert mesh.entry("a")["document"]["status"]["lastScaleDirection"] == "down"
+    until(
+        lambda: mesh.entry("a")["document"]["status"]["lastScaleDirection"] == "down", what="the scale down to be told"
+    )
 
 
 def test_replicas_follow_the_queue_up_to_the_maximum(mesh: LocalMesh) -> None:
@@ -147,7 +149,7 @@ def test_replicas_follow_the_queue_up_to_the_maximum(mesh: LocalMesh) -> None:
     mesh.becomes("a", "Napping")
     for number in range(10):
         mesh.send("a", number, f"e-{number}")
-    until(lambda: mesh.entry("a")["document"]["status"]["readyReplicas"] == 2, within_s=20, what="two replicas")
+    until(lambda: mesh.entry("a")["document"]["status"]["readyReplicas"] == 2, what="two replicas")
     assert mesh.entry("a")["document"]["status"]["desiredReplicas"] == 2
     go.touch()
     assert [mesh.result(f"e-{number}") for number in range(10)] == list(range(10))
@@ -163,8 +165,14 @@ def test_a_stateful_set_keeps_the_numbers_of_its_replicas(mesh: LocalMesh) -> No
     file.write_text(file.read_text().replace("value: same.f", "value: same.g"))
     mesh.handler("same", SAME.replace("def f", "def g"))
     until(lambda: not [p for p in first if p.is_running()], within_s=30, what="both to be replaced")
+
+    def names_of_ready_pods() -> list[str]:
+        pods = [pod for pod in mesh.entry("a")["pods"] if "deletionTimestamp" not in pod["metadata"]]
+        ready = [pod for pod in pods if all(container["ready"] for container in pod["status"]["containerStatuses"])]
+        return sorted(pod["metadata"]["name"] for pod in ready)
+
+    until(lambda: names_of_ready_pods() == ["a-0", "a-1"], what="both to be there again")
     mesh.becomes("a", "Running")
-    assert sorted(pod["metadata"]["name"] for pod in mesh.entry("a")["pods"]) == ["a-0", "a-1"]
 
 
 def test_a_killed_process_starts_again_and_the_actor_recovers(mesh: LocalMesh) -> None:
@@ -205,7 +213,7 @@ def test_two_namespaces_have_queues_and_end_actors_of_their_own(mesh: LocalMesh)
 def test_a_sidecar_that_refuses_its_settings_is_a_sidecar_error_with_its_last_line(mesh: LocalMesh) -> None:
     mesh.actor("a", "same.f", "  sidecar: {env: [{name: ASYA_PREFETCH, value: lots}]}\n")
     mesh.up(wait_for=None)
-    mesh.becomes("a", "SidecarError", within_s=10)
+    mesh.becomes("a", "SidecarError")
     assert reason(mesh, "a") == "SidecarCrashLoop"
     assert "ASYA_PREFETCH" in mesh.entry("a")["document"]["status"]["message"]
 

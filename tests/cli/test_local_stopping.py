@@ -56,7 +56,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_up_runs_the_call_again(mesh:
     mesh.signal(signal.SIGINT)
     until(lambda: mesh.state.get("phase") == "draining", what="the drain to begin")
     mesh.signal(signal.SIGINT)
-    assert mesh.wait_for_end(within_s=5) == 0
+    assert mesh.wait_for_end(within_s=20) == 0  # the grace period is 25 s: nothing waited for it
     assert mesh.left() == []
     (mesh.folder / "go").touch()
     mesh.up()
@@ -85,7 +85,7 @@ def test_an_idle_mesh_is_down_in_moments(mesh: LocalMesh) -> None:
     mesh.up()
     began = time.monotonic()
     assert mesh.asya("down").returncode == 0
-    assert time.monotonic() - began < 10  # the grace period is 25 s: nothing waited for it
+    assert time.monotonic() - began < 20  # the grace period is 25 s: nothing waited for it
     assert mesh.left() == []
 
 

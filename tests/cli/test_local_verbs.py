@@ -181,21 +181,27 @@ def test_get_of_an_unknown_actor_exits_2(mesh: LocalMesh) -> None:
 
 
 def test_explain_names_rule_evidence_change_and_next_command(mesh: LocalMesh) -> None:
-    text = mesh.asya("explain", "up").stdout
+    def told() -> str:
+        """What was sent before may still be counted."""
+        text = mesh.asya("explain", "up").stdout
+        return text if "queue asya-default-up: 0 waiting, 0 in work" in text else ""
+
+    text = until(told, what="an idle queue")
     assert text.startswith("up is Running\n")
     assert "  rule      running:" in text
     assert "pod up-0: asya-sidecar running" in text
-    assert "queue asya-default-up: 0 waiting, 0 in work" in text
     assert "ScalingUp -> Running" in text
     assert "  next      asya " in text
 
 
 def test_trace_shows_every_hop_with_its_times_and_the_result(mesh: LocalMesh) -> None:
     mesh.asya("send", "up", "down", "--payload", '"a"', "--id", "traced", "--follow")
-    until(lambda: "x-sink" in mesh.asya("trace", "traced").stdout, what="three hops")
+
+    def actors() -> list[str]:
+        return [line.split()[0] for line in mesh.asya("trace", "traced").stdout.splitlines()[1:4]]
+
+    until(lambda: actors() == ["up", "down", "x-sink"], what="three hops")
     text = mesh.asya("trace", "traced").stdout
-    actors = [line.split()[0] for line in text.splitlines()[1:4]]
-    assert actors == ["up", "down", "x-sink"]
     assert "█" in text
     assert "results/traced.json" in text
 

@@ -134,7 +134,7 @@ def test_row_10_a_syntax_error_while_running_is_a_runtime_error_that_a_good_file
     assert f"{file}:1:" in hello.printed
     for number in range(3):
         hello.send("hello", {"name": str(number)}, f"while-{number}")
-    assert hello.waiting("asya-default-hello") == 3
+    until(lambda: hello.waiting("asya-default-hello") == 3, what="all three to wait")
     hello.handler("hello", HELLO.replace("Hello", "Howdy"))
     assert [hello.result(f"while-{n}") for n in range(3)] == [{"greeting": f"Howdy, {n}"} for n in range(3)]
     hello.becomes("hello", "Running")

@@ -167,14 +167,18 @@ def test_a_broker_in_trouble_is_asked_once_in_an_interval_however_many_actors_wa
             home.reaches(name, "TransportError", reasons[name.split("-")[1]], within_s=60)
             home.told(name, "TransportError")
 
+        home.rests()
+
         def refused() -> float:
             return home.controller.metric("asya_transport_errors_total", transport="locked")
 
         mark, before = len(home.proxy.record.requests), (len(downs), len(slows), refused())
-        ends = time.monotonic() + WATCHED_S
+        began = time.monotonic()
+        ends = began + WATCHED_S
         until(lambda: time.monotonic() > ends, WATCHED_S + 5, 0.5, what="time passes")
         asked = [now - then for now, then in zip((len(downs), len(slows), refused()), before, strict=True)]
-        assert all(1 <= times <= WATCHED_S / INTERVAL_S + 1 for times in asked), asked
+        most = (time.monotonic() - began) / INTERVAL_S + 1
+        assert all(1 <= times <= most for times in asked), asked
         assert [str(request) for request in home.proxy.record.writes(mark)] == []
 
 
@@ -223,7 +227,7 @@ def test_who_loses_the_lease_ends_at_once(
     path = path_of("leases", namespace, "asya-controller")
     cluster.api.ask("PATCH", path, {"spec": {"holderIdentity": "somebody-else"}}, MERGE)
     assert first.process is not None
-    assert first.process.wait(15) == 1
+    assert first.process.wait(30) == 1
     assert "the lease was lost" in first.log()
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.controller_bed import Bed, bed, condition, ready, stamp, states
-from tests.support.kube.api import MERGE, path_of
+from tests.support.controller_bed import Bed, bed, condition, ready, states
 from tests.support.kube.cluster import Cluster
 from tests.support.rabbitmq import shared_node
 from tests.support.wait import until
@@ -76,9 +75,8 @@ def test_row_12_a_shortage_of_five_minutes_is_degraded_and_ten_minutes_later_sta
     for pod in home.has_pods("short", 5)[:3]:
         home.set_status(pod, ready(pod))
     until(lambda: home.status("short").get("readyReplicas") == 3, what="three are ready")
-    since(home, "short", {"shortSince": stamp(5 * 60 - 20)})
-    assert home.status("short")["status"] == "ScalingUp"
-    status = home.reaches("short", "Degraded", "ReplicasUnavailable")
+    assert home.short_for("short", 5 * 60 - 20)["status"] == "ScalingUp"
+    status = home.reaches("short", "Degraded", "ReplicasUnavailable", within_s=60)
     assert condition(status, "WorkloadReady") == ("False", "ReplicasUnavailable")
     assert states(status) == ("False", "True", "")
     home.told("short", "Degraded")
@@ -86,12 +84,6 @@ def test_row_12_a_shortage_of_five_minutes_is_degraded_and_ten_minutes_later_sta
     until(lambda: states(home.status("short")) == ("False", "", "True"), what="it is stalled")
     assert condition(home.status("short"), "Stalled") == ("True", "ReplicasUnavailable")
     assert home.status("short")["status"] == "Degraded"
-
-
-def since(home: Bed, name: str, times: JSON) -> None:
-    """So it would stand there had it begun so long ago."""
-    home.api.ask("PATCH", f"{path_of('asyncactors', home.namespace, name)}/status", {"status": times}, MERGE)
-    home.looked_at(name)
 
 
 def test_row_14_failing_pods_beyond_the_wanted_ones_do_no_harm(home: Bed) -> None:

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from tests.support.actors import POD, RUNTIME
-from tests.support.controller_bed import WITHIN_S, Bed, bed, condition, ready, stamp
+from tests.support.controller_bed import WITHIN_S, Bed, bed, condition, ready
 from tests.support.health import kstatus
-from tests.support.kube.api import MERGE, path_of
 from tests.support.kube.cluster import CRD, Cluster, documents
 from tests.support.kube.seen import row
 from tests.support.rabbitmq import shared_node
@@ -80,9 +79,7 @@ def degraded(home: Bed, name: str) -> None:
     home.create(name, workload={"replicas": 2})
     home.set_status(home.has_pods(name, 2)[0], ready(home.pods(name)[0]))
     until(lambda: home.status(name).get("readyReplicas") == 1, what="one is ready")
-    path = f"{path_of('asyncactors', home.namespace, name)}/status"
-    home.api.ask("PATCH", path, {"status": {"shortSince": stamp(5 * 60)}}, MERGE)
-    home.annotate(name, reconcile_at="now")
+    home.short_for(name, 5 * 60)
 
 
 def transport_error(home: Bed, name: str) -> None:

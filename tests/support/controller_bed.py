@@ -19,14 +19,14 @@ from tests.support.controller_process import ControllerProcess, rabbitmq, runnin
 from tests.support.kube.api import JSON_PATCH, MERGE, Refused, path_of
 from tests.support.kube.cluster import CONTROLLER, SYSTEM, Cluster
 from tests.support.kube.proxy import ApiProxy
-from tests.support.kube.quiet import prove_quiet
+from tests.support.kube.quiet import prove_quiet, silent
 from tests.support.kube.record import Request
 from tests.support.kube.watched import watched
 from tests.support.rabbitmq import Broker
 from tests.support.wait import until
 
 JSON = dict[str, Any]
-WITHIN_S = 25.0
+WITHIN_S = 40.0
 
 
 class Bed:
@@ -85,6 +85,14 @@ class Bed:
         self.annotate(name, reconcile_at=mark)
         until(lambda: self.status(name).get("lastHandledReconcileAt") == mark, WITHIN_S, what=f"a pass over {name}")
         return self.status(name)
+
+    def rests(self, *names: str) -> None:
+        """Wait until the broker's figures stand in the status of these actors and nothing is written any more."""
+        figures = {"queuedMessages", "processingMessages"}
+        until(
+            lambda: all(figures <= self.status(name).keys() for name in names), 60, 0.1, what="the figures stand there"
+        )
+        silent(self.proxy, self.controller, len(self.api.items("asyncactors", self.namespace)), "the work")
 
     def writes_about(self, name: str, since: int = 0) -> list[Request]:
         """What the controller has written about the actor and its children from request number `since` on."""
@@ -211,11 +219,30 @@ class Bed:
 
     def began(self, name: str, kind: str, seconds_ago: float) -> None:
         """As it would stand there had a condition become what it is so long ago; a pass has seen it."""
-        number = [entry["type"] for entry in self.status(name)["conditions"]].index(kind)
-        path = f"/status/conditions/{number}/lastTransitionTime"
-        patch = [{"op": "replace", "path": path, "value": stamp(seconds_ago)}]
-        self.api.ask("PATCH", f"{path_of('asyncactors', self.namespace, name)}/status", patch, JSON_PATCH)
-        self.looked_at(name)
+
+        def stands() -> bool:
+            """The controller may just have been writing its own."""
+            number = [entry["type"] for entry in self.status(name)["conditions"]].index(kind)
+            path, value = f"/status/conditions/{number}/lastTransitionTime", stamp(seconds_ago)
+            patch = [{"op": "replace", "path": path, "value": value}]
+            self.api.ask("PATCH", f"{path_of('asyncactors', self.namespace, name)}/status", patch, JSON_PATCH)
+            entries = self.looked_at(name)["conditions"]
+            return any((entry["type"], entry["lastTransitionTime"]) == (kind, value) for entry in entries)
+
+        until(stands, what=f"{kind} of {name} has begun {seconds_ago} s ago")
+
+    def short_for(self, name: str, seconds: float) -> JSON:
+        """As it would stand there had the shortage begun so long ago; a pass has seen it. The status then."""
+
+        def stands() -> JSON | None:
+            """The controller may just have been writing its own."""
+            value = stamp(seconds)
+            path = f"{path_of('asyncactors', self.namespace, name)}/status"
+            self.api.ask("PATCH", path, {"status": {"shortSince": value}}, MERGE)
+            status = self.looked_at(name)
+            return status if status.get("shortSince") == value else None
+
+        return until(stands, what=f"{name} has been short for {seconds} s") or {}
 
     def sidecar_not_ready(self, name: str) -> None:
         """The actor's pods run, and their sidecars are not ready, as while they have no broker."""
@@ -296,7 +323,7 @@ class Bed:
     def holds(self, queue: str, messages: int) -> None:
         """Wait until the broker says so: its figures lag behind a little, and are absent for a moment after a change."""
         path = f"queues/{self.vhost}/{queue}"
-        until(lambda: self.broker.ask("GET", path).get("messages") == messages, 20, what=f"{queue} holds {messages}")
+        until(lambda: self.broker.ask("GET", path).get("messages") == messages, what=f"{queue} holds {messages}")
 
     def fill(self, queue: str, number: int) -> None:
         """Put messages in."""

@@ -169,7 +169,7 @@ class ControllerProcess:
 
     def metric(self, series: str, **labels: str) -> float:
         """The sum of all series of that name that have these labels."""
-        with urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=20) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         found = (line.rpartition(" ") for line in lines if line.startswith((f"{series}{{", f"{series} ")))

@@ -71,7 +71,7 @@ class Process:
     def lines(self) -> list[dict[str, Any]]:
         """Its JSON log lines."""
         found = []
-        for line in self.log.splitlines():
+        for line in self.log.rpartition("\n")[0].splitlines():  # the last one may be half written
             if line.startswith("{") and line.endswith("}"):
                 found.append(json.loads(line))
         return found
@@ -84,7 +84,7 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def exit_code(self, within_s: float = 15.0) -> int:
+    def exit_code(self, within_s: float = 30.0) -> int:
         """Wait for its end."""
         return self.popen.wait(within_s)
 
@@ -107,7 +107,7 @@ class Sidecar(Process):
     @cached_property
     def address(self) -> str:
         """Where it answers HTTP, as its log says."""
-        return str(until(self._address, 20, what="address of the sidecar's status server"))
+        return str(until(self._address, what="address of the sidecar's status server"))
 
     def _address(self) -> str | None:
         if self.popen.poll() is not None:
@@ -117,7 +117,7 @@ class Sidecar(Process):
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=20) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -131,7 +131,7 @@ class Sidecar(Process):
 
     def ready(self) -> "Sidecar":
         """Wait until it is."""
-        until(lambda: self.get("/readyz")[0] == 200, 20, what="the sidecar is ready")
+        until(lambda: self.get("/readyz")[0] == 200, 60, what="the sidecar is ready")
         return self
 
     def metric(self, name: str, **labels: str) -> float:
@@ -254,12 +254,12 @@ class Mesh:
     def counts(self, actor: str) -> Counts:
         return self.admin.counts(self.queue(actor))
 
-    def arrived(self, actor: str, count: int = 1, within_s: float = 20.0) -> list[dict[str, Any]]:
+    def arrived(self, actor: str, count: int = 1, within_s: float = 40.0) -> list[dict[str, Any]]:
         """Wait until so many envelopes are in the queue of `actor`."""
         until(lambda: len(self.at(actor)) >= count, within_s, what=f"{count} messages at {actor}")
         return self.at(actor)
 
-    def arrived_one(self, actor: str, envelope_id: str, within_s: float = 20.0) -> dict[str, Any]:
+    def arrived_one(self, actor: str, envelope_id: str, within_s: float = 40.0) -> dict[str, Any]:
         """Wait for the envelope with this id in the queue of `actor`."""
 
         def find() -> dict[str, Any] | None:

@@ -19,6 +19,12 @@ STEP_S = 0.02
 ALIVE_S = 1.0
 
 
+# A sidecar writes its lines a moment after it has sent an envelope on, and may be overtaken by the end actor. One may also write none.
+LAST_HOPS_S = 1.0
+ONCE_MORE = ("retried", "returned")
+END_ACTORS = {"x-sink", "x-sump"}
+
+
 class NotInTime(Exception):
     """The envelope has not ended within the time."""
 
@@ -32,17 +38,20 @@ def follow(
         NotInTime: `within_s` is over.
         Unreachable: the mesh ended first.
     """
-    began = asked = time.monotonic()
+    began = asked = ended = time.monotonic()
+    told: set[str] = set()
     needle = envelope_id.encode()
     while True:
         outcome = outcome_of(folder, envelope_id)
+        ended = time.monotonic() if outcome is None else ended
         follow_logs(folder, tail)
         for line in tail.new_lines():
             if needle in line.text and (members := delivery(line.text)) is not None:
                 hop = hop_of(members, line.pod)
                 if hop is not None and hop.envelope_id == envelope_id:
                     on_hop(hop)
-        if outcome is not None:
+                    told |= {hop.actor} if hop.outcome not in ONCE_MORE else set()
+        if outcome is not None and (passed(outcome) <= told or time.monotonic() - ended > LAST_HOPS_S):
             return outcome
         now = time.monotonic()
         if within_s is not None and now - began > within_s:
@@ -59,3 +68,14 @@ def follow_logs(folder: Folder, tail: Tail) -> None:
     for file in log_files(folder.logs):
         if file.suffix == ".log":
             tail.follow(file, "", file.parent.name)
+
+
+def passed(outcome: Outcome) -> set[str]:
+    """The actors that had the envelope before its end, in either shape of a route."""
+    route = outcome.envelope.get("route")
+    if not isinstance(route, dict):  # it was no envelope when it came
+        return set()
+    actors, current = route.get("actors"), route.get("current")
+    old = actors[: current + 1] if isinstance(actors, list) and isinstance(current, int) else []
+    new = [*(route.get("prev") or ()), route.get("curr")]
+    return {name for name in (*old, *new) if isinstance(name, str) and name} - END_ACTORS

@@ -1,6 +1,7 @@
 """The deadline ends the process whatever user code does (contract: runtime, Deadline, rows 34 and 35)."""
 
 import json
+import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -116,7 +117,7 @@ def test_row_35_an_answer_before_the_timer_is_sent_and_the_timer_is_off_afterwar
             assert runtime.call(1.9, deadline_ms=2000).status == 200
             assert runtime.call(2.5, deadline_ms=2000).status == 200  # after the deadline, before the timer
             assert runtime.call(0, deadline_ms=300_000).status == 200
-            until(lambda: threads_of(runtime) == idle, 5, what="the timer's thread has ended")
+            until(lambda: threads_of(runtime) == idle, what="the timer's thread has ended")
             with pytest.raises(subprocess.TimeoutExpired):
                 runtime.wait_end(10)
             assert runtime.call(0).status == 200
@@ -127,15 +128,13 @@ def test_row_35_an_answer_before_the_timer_is_sent_and_the_timer_is_off_afterwar
 def test_arming_and_disarming_costs_less_than_50_us_in_a_series_of_calls() -> None:
     with running(pythons()[-1], "m.f", code="def f(payload): return None\n") as runtime:
         body = json.dumps(envelope(1)).encode()
-        took = {}
-        for deadline in ({}, {"X-Asya-Deadline-Ms": 300_000}):
-            request = request_bytes("POST", "/invoke", body, deadline)
-            with runtime.connect() as client:
-                times = []
-                for _ in range(2000):
-                    began = time.perf_counter()
-                    client.send(request)
-                    client.answer()
-                    times.append(time.perf_counter() - began)
-            took[bool(deadline)] = sorted(times)[len(times) // 2]
-    assert took[True] - took[False] < 50e-6
+        requests = [request_bytes("POST", "/invoke", body, h) for h in ({}, {"X-Asya-Deadline-Ms": 300_000})]
+        times: list[list[float]] = [[], []]
+        with runtime.connect() as client:
+            for turn in range(4000):  # in turn, so that other work costs both the same
+                began = time.perf_counter()
+                client.send(requests[turn % 2])
+                client.answer()
+                times[turn % 2].append(time.perf_counter() - began)
+    without, armed = (statistics.median(taken) for taken in times)
+    assert armed - without < 50e-6

@@ -19,17 +19,20 @@ def seconds_to_exit(sidecar: Sidecar) -> float:
 def test_row_40_the_running_call_is_finished_and_the_rest_goes_back() -> None:
     with mesh() as own:
         sidecar, _ = own.pair(ASYA_PREFETCH="4")
-        own.send(envelope({"do": "sleep", "s": 2}, id="running"))
+        go = own.folder / "go"
+        running = {"do": "wait_for", "file": str(go)}
+        own.send(envelope(running, id="running"))
         for number in range(3):
             own.send(envelope({"n": number}, id=f"waiting-{number}"))
         until(lambda: sidecar.metric("active_messages") == 4)
         sidecar.terminate()
         until(lambda: own.counts("a").queued == 3, what="what was not started is back")
         assert sidecar.reasons == ["draining"]
+        go.touch()
         assert sidecar.exit_code() == 0
         assert own.arrived_one("b", "running")
         assert {stored.message_id for stored in own.stored("a")} == {"waiting-0", "waiting-1", "waiting-2"}
-        assert own.calls() == [{"do": "sleep", "s": 2}]
+        assert own.calls() == [running]
 
 
 def test_row_41_a_call_longer_than_the_grace_period_is_left_to_the_broker() -> None:

@@ -43,8 +43,8 @@ def test_row_46_a_handler_that_cannot_store_is_called_again_and_then_there_is_on
         sidecar, _ = own.pair("store", name="x-sink", ASYA_GATEWAY_URL=gateway.url, **END_ACTOR)
         own.send(envelope({"failures": 3}, route=route("a", at=1)), "x-sink")
         until(lambda: sidecar.reasons == ["final_report_pending"], what="not ready")
-        until(lambda: not own.is_gone("x-sink"), what="it is held")
         assert gateway.posts("final") == []
+        until(lambda: not own.is_gone("x-sink"), what="it is held")
         until(lambda: own.is_gone("x-sink"), what="acknowledged in the end")
         sidecar.ready()
         first, second, third, last = (at for at, _ in own.timed_calls())
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_at_the_sump_is_wrapped_and_handled_in_place() -> No
         sidecar, _ = own.pair("store", name="x-sump", **END_ACTOR)
         own.send(b"not json", "x-sump", message_id="m-1")
         until(lambda: sidecar.metric("messages_processed_total", status="end_consumed") == 1)
-        assert own.is_gone("x-sump")
+        until(lambda: own.is_gone("x-sump"), what="it is acknowledged")
         assert own.calls()[0]["error"] == "msg_parsing_error"
 
 
@@ -113,5 +113,6 @@ def test_an_end_actor_past_its_limit_returns_the_message_and_ends() -> None:
         sidecar, _ = own.pair("act", name="x-sink", ASYA_IS_END_ACTOR="true", ASYA_RESILIENCY_ACTOR_TIMEOUT="1s")
         own.send(envelope({"do": "sleep", "s": 60}), "x-sink")
         assert sidecar.exit_code() == 1
+        until(lambda: own.stored("x-sink"), what="the message is back")
         assert [stored.deliveries for stored in own.stored("x-sink")] == [1]
         assert own.is_gone("x-sump")

@@ -120,8 +120,8 @@ def test_row_43_a_task_cancelled_while_it_waits_is_not_run(gateway: Gateway) -> 
         own.pair(ASYA_GATEWAY_URL=gateway.url)
         own.send(envelope({"do": "sleep", "s": 2}, id="slow"))
         until(lambda: own.calls(), what="the slow one runs")
-        own.send(envelope({"n": 2}, id="cancelled"))
         gateway.stopped.add("cancelled")
+        own.send(envelope({"n": 2}, id="cancelled"))
         ended = own.arrived_one("x-sink", "cancelled")
         assert (ended["status"]["phase"], ended["status"]["reason"]) == ("canceled", "Canceled")
         assert ended["payload"] == {"n": 2}

@@ -125,7 +125,7 @@ def without_a_queue_for_twenty_seconds(broker: Node) -> None:
         sidecar.ready()
         own.admin.delete(own.queue("a"))
         deleted_at = time.monotonic()
-        until(lambda: sidecar.reasons == ["queue_missing"], 15, what="not ready again")
+        until(lambda: sidecar.reasons == ["queue_missing"], 19, what="not ready again")
         told(sidecar, "queue_missing", times=2)
         assert sidecar.metric("consuming") == 0
         stays(lambda: sidecar.reasons == ["queue_missing"], deleted_at + 20 - time.monotonic())
@@ -154,7 +154,7 @@ def test_row_33_a_lost_confirm_and_a_lost_acknowledgement_cost_one_duplicate_eac
             until(lambda: sidecar.metric("active_messages") == 0, what="nothing is under way")
             proxy.cut_at(cut)
             own.send(envelope(id=f"lost-{name}"))
-            assert cut.sprung.wait(20), name
+            assert cut.sprung.wait(40), name
             own.send(envelope(id=f"after-{name}"))
             own.arrived_one("b", f"after-{name}")
             until(own.is_gone, what="the own queue is empty")
@@ -194,7 +194,7 @@ def test_row_36_a_changed_password_is_read_from_its_file() -> None:
 def test_row_37_after_the_acknowledgement_deadline_the_result_is_dropped_and_the_envelope_is_run_once_more() -> None:
     with breakable_node() as broker, broker.setting("consumer_timeout", "2000"), rabbitmq_mesh(broker=broker) as own:
         sidecar, _ = own.pair()
-        own.send(envelope({"do": "slow_at_first", "s": 4.5}))
+        own.send(envelope({"do": "slow_at_first", "s": 7}))
         until(own.calls, what="the call has begun")
         assert "timed out" in told(sidecar, "consumer_cancelled")
         until(lambda: sidecar.reasons == [] and sidecar.metric("consuming") == 1, what="registered again")

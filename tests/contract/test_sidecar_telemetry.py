@@ -30,6 +30,7 @@ def traffic(broker: str) -> Iterator[tuple[Mesh, Sidecar, Runtime]]:  # noqa: AR
         opened.arrived_one("b", "good")
         opened.arrived_one("x-sump", "bad")
         until(lambda: len(sidecar.done()) == 2, what="both lines")
+        until(lambda: runtime.log.count('"call done"') == 2, what="both lines of the runtime")
         yield opened, sidecar, runtime
 
 

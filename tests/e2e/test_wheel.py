@@ -49,12 +49,12 @@ def demo(bin_folder: Path, tmp_path: Path) -> Iterator[Path]:
     with (tmp_path / "up.out").open("wb") as log:
         up = subprocess.Popen([bin_folder / "asya", "up", "demo"], cwd=tmp_path, env=clean(), stdout=log, stderr=log)
     try:
-        until((tmp_path / ".asya" / "state.json").exists, within_s=30, what="the mesh to be up")
+        until((tmp_path / ".asya" / "state.json").exists, within_s=90, what="the mesh to be up")
         yield tmp_path
     finally:
         up.send_signal(signal.SIGINT)
         try:
-            assert up.wait(30) == 0, (tmp_path / "up.out").read_text()
+            assert up.wait(60) == 0, (tmp_path / "up.out").read_text()
         finally:
             up.kill()
 

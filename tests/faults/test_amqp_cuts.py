@@ -59,7 +59,7 @@ class Line:
         until(lambda: self.sidecar.metric("active_messages") == 0, what="nothing is under way")
         self.proxy.cut_at(cut)
         self.own.send(envelope(payload, id=name, route=route("a", *scenario.next_actors)))
-        assert cut.sprung.wait(20), "the point was never reached"
+        assert cut.sprung.wait(40), "the point was never reached"
         self._quiet(name)
         found = [one for one in self.own.at(scenario.destination) if name in (one["id"], one.get("parent_id"))]
         return Counter(one["id"] for one in found), self.own.calls().count(payload)
@@ -148,9 +148,9 @@ def test_an_end_actor_whose_acknowledgement_is_lost_stores_again_and_sends_nothi
         own.pair("store", name="x-sink", ASYA_RABBITMQ_PORT=str(proxy.port), **end_actor)
         cut = proxy.cut_at(Cut(ack=ack))
         own.send(envelope({"n": 1}, route=route("a", at=1)), "x-sink")
-        assert cut.sprung.wait(20), "the point was never reached"
+        assert cut.sprung.wait(40), "the point was never reached"
         own.send(envelope({"n": 2}, id="after", route=route("a", at=1)), "x-sink")
-        until(lambda: own.calls().count({"n": 2}) == 1, 20, what="the next one is stored")
+        until(lambda: own.calls().count({"n": 2}) == 1, what="the next one is stored")
         until(lambda: own.is_gone("x-sink"), what="nothing is left")
         assert own.calls().count({"n": 1}) == runs
         assert all(own.counts(actor).queued == 0 for actor in ("a", "b", "x-sump"))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from asya_cli.local import probe
 from asya_cli.local.container import Container
 from asya_cli.local.launch import Launch, Refused
 from asya_cli.local.process import Group, Process
@@ -189,6 +191,14 @@ def test_a_fault_of_our_own_is_kept_for_the_mesh() -> None:
         return await asyncio.wait_for(tasks.fault, WITHIN_S)
 
     assert str(asyncio.run(scenario())) == "ours"
+
+
+def test_a_sidecars_port_is_none_that_a_connection_gets_by_chance() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        first = int(probe.LOCAL_PORTS.read_text().split()[0])
+        assert first <= other.getsockname()[1]
+    assert all(probe.FIRST_PORT <= probe.free_port() < first for _ in range(200))
 
 
 # --- queues -----------------------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_no_key_is_forgotten_whoever_sleeps_when_it_comes_or_is_due() -> None:
             queue.add_at(key, time.monotonic() + chance.uniform(0, 0.05))
         if chance.random() < 0.02:
             time.sleep(0.01)  # long enough for all to sleep
-    until(lambda: set(found) == {*keys}, 10, what="all were taken")
+    until(lambda: set(found) == {*keys}, what="all were taken")
     queue.close()
 
 

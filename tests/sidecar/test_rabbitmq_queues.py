@@ -129,10 +129,10 @@ def test_a_destination_that_takes_no_more_is_named_and_the_message_is_held_until
         sidecar, _ = own.pair()
         for number in range(4):
             own.send(envelope(id=f"e-{number}"))
-        until(lambda: sidecar.reasons == ["publish_refused"], 20, what="not ready")
+        until(lambda: sidecar.reasons == ["publish_refused"], what="not ready")
         assert "asya-ns-b" in told(sidecar, "publish_refused")
         assert sidecar.metric("messages_failed_total", reason="transport_error") > 0
-        until(lambda: {found["id"] for found in own.at("b")} == {f"e-{n}" for n in range(4)}, 20, 0.1)
+        until(lambda: {found["id"] for found in own.at("b")} == {f"e-{n}" for n in range(4)}, 60, 0.1)
         until(lambda: sidecar.reasons == [], what="ready again")
         assert len(own.at("b")) == 4
 

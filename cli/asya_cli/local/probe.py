@@ -4,20 +4,38 @@ Called by `pod.py`. One short HTTP question each, without a client library: the 
 """
 
 import asyncio
+import random
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 ANSWER_WITHIN_S = 3.0
+LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+FIRST_PORT, TRIES = 12_000, 20
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody uses now, and, where the system says which those are, that no connection gets by chance.
+
+    The sidecar binds it only when it has started, and is asked before it listens: a connection to a port of the system's own range may
+    even meet itself (TCP simultaneous open), and would then be in the sidecar's way.
+    """
+    below = range(FIRST_PORT, _first_of_connections())
+    for port in [*random.sample(below, min(TRIES, len(below))), 0]:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise OSError("no port of 127.0.0.1 is free")
+
+
+def _first_of_connections() -> int:
+    try:
+        return int(LOCAL_PORTS.read_text().split()[0])
+    except OSError:
+        return 0
 
 
 async def sidecar_ready(port: int) -> bool:

@@ -132,7 +132,7 @@ def test_row_43_a_task_cancelled_while_it_waits_is_not_run(gateway: Gateway) -> 
 def test_row_43_frames_of_a_task_cancelled_during_its_call_are_not_sent(gateway: Gateway) -> None:
     with mesh() as own:
         own.pair(ASYA_GATEWAY_URL=gateway.url)
-        own.send(envelope({"do": "sleep", "s": 2}))
+        own.send(envelope({"do": "sleep", "s": 4}))
         until(lambda: own.calls(), what="it runs")
         gateway.stopped.add("e-1")
         # A task is known as stopped by the answer to any report about it: here to that of another delivery of its id.

@@ -48,7 +48,7 @@ def test_row_5_a_missing_handler_module_is_a_runtime_error_and_explain_names_the
 ) -> None:
     file = mesh.actor("lost", "nowhere.f")
     mesh.up(wait_for=None)
-    mesh.becomes("lost", "RuntimeError", within_s=10)
+    mesh.becomes("lost", "RuntimeError")
     first = mesh.asya("explain", "lost").stdout.splitlines()[0]
     line = next(n for n, text in enumerate(file.read_text().splitlines(), start=1) if "nowhere.f" in text)
     assert first.startswith(f"{file}:{line}: ")
@@ -59,7 +59,7 @@ def test_row_5_a_missing_import_of_the_handler_is_shown_first_with_the_users_lin
     file = mesh.handler("needs", "import json\nimport torchx\n\n\ndef f(payload):\n    return payload\n")
     mesh.actor("needs", "needs.f")
     mesh.up(wait_for=None)
-    mesh.becomes("needs", "RuntimeError", within_s=10)
+    mesh.becomes("needs", "RuntimeError")
     first = mesh.asya("explain", "needs").stdout.splitlines()[0]
     assert first.startswith(f"{file}:2: ")
     assert "torchx" in first

@@ -56,8 +56,19 @@ def define(api: Api, version: JSON) -> None:
     """Replace the definition, and wait until it is the one that counts."""
     (ours,) = documents(CRD)
     name = ours["metadata"]["name"]
-    live = api.get("customresourcedefinitions", "", name)
-    api.replace("customresourcedefinitions", "", live | {"spec": live["spec"] | {"versions": [version]}})
+
+    def replaced() -> bool:
+        """The server writes its status meanwhile."""
+        live = api.get("customresourcedefinitions", "", name)
+        try:
+            api.replace("customresourcedefinitions", "", live | {"spec": live["spec"] | {"versions": [version]}})
+        except Refused as refused:
+            if refused.code != 409:
+                raise
+            return False
+        return True
+
+    until(replaced, what="the definition is replaced")
 
 
 def ours() -> JSON:

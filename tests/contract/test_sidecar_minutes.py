@@ -13,7 +13,7 @@ def test_row_44_after_5_minutes_it_is_parked_and_reported_after_the_gateways_ret
     async def scenario(fast: FastMesh) -> None:
         queue, body = fast.settings.queue, envelope({"n": 1}, id="parked", route=route("a", at=1))
         fast.admin.publish(queue, json.dumps(body).encode())
-        await fast.until(lambda: fast.health.reasons == ("final_report_pending",), 10, "not ready")
+        await fast.until(lambda: fast.health.reasons == ("final_report_pending",), 30, "not ready")
         assert fast.admin.counts(queue).processing == 1
         await fast.until(lambda: fast.admin.counts(queue).delayed == 1, 30, "parked after five minutes of its time")
         (parked,) = fast.admin.peek(queue)
@@ -23,11 +23,12 @@ def test_row_44_after_5_minutes_it_is_parked_and_reported_after_the_gateways_ret
         gateway.status = None
         # Another one is not held up by the parked one.
         fast.admin.publish(queue, json.dumps(body | {"id": "next"}).encode())
-        await fast.until(lambda: fast.metrics.messages_processed["end_consumed"] == 1, 10, "the next one is reported")
+        await fast.until(lambda: fast.metrics.messages_processed["end_consumed"] == 1, 30, "the next one is reported")
         await fast.until(lambda: not fast.admin.peek(queue), 30, "the parked one is reported five minutes later")
         assert [post.body["id"] for post in gateway.posts("final")][-2:] == ["next", "parked"]
         assert fast.metrics.messages_processed["end_consumed"] == 2
-        assert fast.health.ready
+        # Its patience with the runtime is thirty times shorter, too.
+        await fast.until(lambda: fast.health.ready, 30, "ready")
 
     with gateway_server() as gateway, mesh() as own:
         gateway.status = 503

@@ -57,8 +57,9 @@ def test_the_call_in_hand_is_finished_by_the_old_code(mesh: LocalMesh) -> None:
     mesh.send("b", None, "e-1")
     until(started.exists, what="the call to begin")
     old = pids(mesh, "b")["runtime"]
+    seen = mesh.printed.count("b: handler changed")
     mesh.handler("two", "def f(payload):\n    return 'new'\n")
-    until(lambda: mesh.printed.count("b: handler changed") == 2, what="the edit to be seen")
+    until(lambda: mesh.printed.count("b: handler changed") > seen, what="the edit to be seen")
     mesh.send("b", None, "e-2")
     assert pids(mesh, "b")["runtime"] == old
     go.touch()

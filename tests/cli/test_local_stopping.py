@@ -67,18 +67,21 @@ def test_who_has_been_stopped_at_once_is_gone_before_up_ends(mesh: LocalMesh) ->
     """A killed process needs the processor once more to go, and others may have it."""
     mesh.up()
     begin_a_call(mesh)
-    with subprocess.Popen([sys.executable, "-c", "import os\nos.sched_setaffinity(0, {0})\nwhile True: pass"]) as busy:
-        try:
-            for process in mesh.processes_of("slow"):
-                os.sched_setaffinity(process.pid, {0})
-                os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
-            mesh.signal(signal.SIGINT)
-            until(lambda: mesh.state.get("phase") == "draining", what="the drain to begin")
-            mesh.signal(signal.SIGINT)
-            assert mesh.wait_for_end() == 0
-            assert mesh.left() == []
-        finally:
-            busy.kill()
+    work = [sys.executable, "-c", "import os\nos.sched_setaffinity(0, {0})\nwhile True: pass"]
+    others = [subprocess.Popen(work) for _ in range(3)]
+    try:
+        for process in mesh.processes_of("slow"):
+            os.sched_setaffinity(process.pid, {0})
+            os.setpriority(os.PRIO_PROCESS, process.pid, 19)
+        mesh.signal(signal.SIGINT)
+        until(lambda: mesh.state.get("phase") == "draining", what="the drain to begin")
+        mesh.signal(signal.SIGINT)
+        assert mesh.wait_for_end() == 0
+        assert mesh.left() == []
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def test_an_idle_mesh_is_down_in_moments(mesh: LocalMesh) -> None:

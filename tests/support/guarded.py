@@ -16,6 +16,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from asya_cli.local.probe import FIRST_PORT as PORTS_OF_SIDECARS
+from asya_cli.local.probe import LOCAL_PORTS
+
 GUARD = """
 import os, shutil, signal, sys
 groups = set()
@@ -39,11 +42,11 @@ def free_port() -> int:
     """A port nobody listens on now, and that no connection gets by chance: a server that is killed must find it free when it starts again.
 
     The system takes local ports of connections from a range of its own; a client that tries again and again while its server is away
-    even meets itself there (TCP simultaneous open, RFC 9293 3.5).
+    even meets itself there (TCP simultaneous open, RFC 9293 3.5). Sidecars of a local mesh have ports of their own.
     """
-    below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    below = min(int(LOCAL_PORTS.read_text().split()[0]), PORTS_OF_SIDECARS)
     while True:
-        port = CHANCE.randrange(FIRST_PORT, max(below, 2 * FIRST_PORT))
+        port = CHANCE.randrange(FIRST_PORT, max(below, FIRST_PORT + 1000))
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -26,7 +26,7 @@ from asya_cli.local.tasks import Tasks
 from asya_cli.local.watcher import changes
 from asya_controller.decide.config import OperatorConfig, local_config
 
-GONE_WITHIN_S = 5.0
+GONE_WITHIN_S = 10.0
 
 
 class Unusable(Exception):

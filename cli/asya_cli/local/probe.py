@@ -12,7 +12,7 @@ from pathlib import Path
 
 ANSWER_WITHIN_S = 3.0
 LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
-FIRST_PORT, TRIES = 12_000, 20
+FIRST_PORT, TRIES = 22_000, 20
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

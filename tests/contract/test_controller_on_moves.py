@@ -1,5 +1,7 @@
-"""Queues that change with an actor's transport: none is made that nobody would know of, and none goes while somebody works on it (contract:
-controller 4 and 10). That such a change survives a crash at every write is row 52.
+"""What goes and comes back: the script of a namespace, and queues that change with an actor's transport.
+
+No queue is made that nobody would know of, and none goes that somebody needs (contract: controller 4 and 10). That such a change survives a
+crash at every write is row 52.
 """
 
 from collections.abc import Iterator
@@ -27,6 +29,30 @@ def home(cluster: Cluster) -> Iterator[Bed]:
 
     with bed(cluster, shared_node(), transports) as found:
         yield found
+
+
+def test_a_script_that_is_lost_again_while_it_is_restored_comes_back(home: Bed) -> None:
+    """Somebody takes our label from it before the controller has been told that it is there. The namespace has one actor: passes of others
+    would find it.
+    """
+    home.create("scripted", workload={"replicas": 0})
+    home.reaches("scripted", "Running", "QueueReady")
+    every = {item["metadata"]["name"] for item in home.api.items("configmaps", home.namespace)}
+    (script,) = every - {"kube-root-ca.crt"}
+    label = "app.kubernetes.io/managed-by"
+    home.proxy.inject(faults.answered_late(2.0), verb="patch", resource="configmaps")
+    home.api.delete("configmaps", home.namespace, script)
+    until(lambda: home.child("configmaps", script), what="it is restored")
+    without = {"metadata": {"labels": {label: None}}}
+    home.api.patch("configmaps", home.namespace, script, without)
+
+    def labelled() -> bool:
+        found = home.child("configmaps", script)
+        return found is not None and label in found["metadata"]["labels"]
+
+    until(labelled, what="it is ours again")
+    home.delete("scripted")
+    home.gone("scripted")
 
 
 def test_no_queue_is_made_for_an_actor_that_does_not_have_the_finalizer(home: Bed) -> None:
@@ -95,3 +121,21 @@ def test_a_queue_is_not_left_behind_while_an_old_pod_still_works_on_it(home: Bed
     until(lambda: "previousQueues" not in home.status(name), what="it is dealt with")
     assert home.queue(name) not in home.queues()
     home.told(name, "QueueDeleted")
+
+
+def test_a_queue_that_is_wanted_again_before_it_is_removed_stays(home: Bed) -> None:
+    """Ten seconds lie between two looks at an empty queue: an actor that comes back in between needs it."""
+    name = "returning"
+    home.create(name, workload={"replicas": 0})
+    home.reaches(name, "Running", "QueueReady")
+    home.change(name, {"spec": {"transport": "other"}})
+    left = [{"transport": "rabbitmq", "queue": home.queue(name)}]
+    until(lambda: home.status(name).get("previousQueues") == left, every_s=0.05, what="the old queue is to go")
+    home.change(name, {"spec": {"transport": "rabbitmq"}})
+    home.reaches(name, "Running", "QueueReady")
+    until(lambda: "previousQueues" not in home.status(name), what="the other queue is dealt with")
+    # It was to go before the other one.
+    assert f"other-{home.namespace}-{name}" not in home.queues()
+    assert home.queue(name) in home.queues()
+    notes = [item["note"] for item in home.api.items("events", home.namespace) if item["reason"] == "QueueDeleted"]
+    assert not [note for note in notes if home.queue(name) in note]

@@ -97,6 +97,7 @@ class Desk:
     def facts(self, actor: Name, wish: Wish, read_only: bool) -> QueueFacts | None:
         """What was found last; None when nobody has looked yet, in which case the actor is woken when somebody has."""
         with self._changed:
+            self._removals.pop(wish.queue, None)  # it was to go, and is wanted again
             asked = self._asked.get(actor)
             if asked is None or asked.wish != wish:
                 self._asked[actor] = asked = Asked(wish, read_only)
@@ -238,6 +239,7 @@ class Desk:
     def _publish(self, actor: Name, wish: Wish, facts: QueueFacts) -> None:
         """Keep the facts, and wake the actor if they are news."""
         with self._changed:
+            self._removals.pop(wish.queue, None)  # it was to go, and is wanted again
             asked = self._asked.get(actor)
             if asked is None or asked.wish != wish:
                 return

@@ -172,8 +172,11 @@ class Reconciler:
             return None
         children = Children(self._view, name, seen.kind)
         queue = self._queue(name, seen.place)
-        if (children.signature(), queue, self.keda, self.scripts.there(name[0])) != seen.facts:
+        script = self.scripts.there(name[0])
+        if (children.signature(), queue, self.keda, script) != seen.facts:
             return None
+        if not script and children.workload is not None:
+            return None  # it may have been made by the last pass, and be lost again
         return End(min(state.look_at - now_s, random.uniform(*RESYNC_S)))
 
     def _delete(self, name: Name, actor: dict[str, Any], children: Children, state: ActorState) -> End:
@@ -276,6 +279,8 @@ class Reconciler:
         """After the rollout, and when its pods have gone, deal with queues that a change of transport or template has left behind. What
         could not be applied has not rolled out, whatever the pods look like.
         """
+        for queue in (current[1], dead_letter_queue(current[1])):
+            state.removals.pop((current[0], queue), None)  # half done when it became the present one again
         left = [item for item in named(world.previous) if item != current and item not in state.dealt_with]
         state.removing = bool(left)
         if not left or world.workload is None or end.unfinished or state.held or draining(world, now()):

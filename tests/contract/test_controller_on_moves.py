@@ -139,3 +139,20 @@ def test_a_queue_that_is_wanted_again_before_it_is_removed_stays(home: Bed) -> N
     assert home.queue(name) in home.queues()
     notes = [item["note"] for item in home.api.items("events", home.namespace) if item["reason"] == "QueueDeleted"]
     assert not [note for note in notes if home.queue(name) in note]
+
+
+def test_a_suspended_actor_is_judged_by_the_queue_that_its_pods_have(home: Bed) -> None:
+    name, new = "parked", f"other-{home.namespace}-parked"
+    home.create(name)
+    home.make_ready(name, 1)
+    home.reaches(name, "Running", "QueueReady")
+    home.annotate(name, suspend="true")
+    home.change(name, {"spec": {"transport": "other"}})
+    status = home.reaches(name, "Running", "QueueReady")
+    assert (status["suspended"], status["queue"]) == (True, home.queue(name))
+    assert "previousQueues" not in status
+    assert new not in home.queues()
+    home.annotate(name, suspend=None)
+    until(lambda: home.status(name)["queue"] == new, what="it has moved")
+    assert home.status(name)["previousQueues"] == [{"transport": "rabbitmq", "queue": home.queue(name)}]
+    assert {new, home.queue(name)} <= home.queues()

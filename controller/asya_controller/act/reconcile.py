@@ -200,7 +200,10 @@ class Reconciler:
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _place(self, name: Name, actor: Mapping[str, Any], *, read_only: bool) -> Place:
-        """Where the actor's queue is."""
+        """Where the actor's queue is. While it is suspended its pods stay with the queue they have."""
+        for known, queue in named(actor.get("status") or {})[-1:] if read_only else ():
+            if (found := self._config.transport(known)) is not None and found.enabled:
+                return known, queue, True
         transport = str(actor["spec"]["transport"])
         template = self._config.transports[transport].config.queue_name_template
         return transport, queue_name(template, *name), read_only

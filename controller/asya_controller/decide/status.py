@@ -244,13 +244,16 @@ def scale_fields(found: Assessment) -> dict[str, Any]:
 
 
 def queue_fields(found: Assessment) -> dict[str, Any]:
-    """Transport and queues as resolved; what cannot be resolved stays as it was, so that an old queue is not forgotten. A name that is too
-    long for a queue is too long for a status, too.
+    """Transport and queues as resolved.
+
+    What cannot be resolved stays as it was, so that an old queue is not forgotten, and so it does while the actor is suspended and its
+    pods stay with the queue they have. A name that is too long for a queue is too long for a status, too.
     """
     world = found.world
     name = str(world.spec.get("transport"))
     transport = world.config.transport(name)
-    if transport is None or (found.violation is not None and found.violation.reason == "QueueNameInvalid"):
+    too_long = found.violation is not None and found.violation.reason == "QueueNameInvalid"
+    if transport is None or too_long or (suspended(world) and world.previous.get("queue")):
         kept = ("transport", "queue", "queueUrl", "deadLetterQueue", "previousQueues")
         return {key: world.previous.get(key) for key in kept}
     queue = queue_name(transport.config.queue_name_template, world.namespace, world.name)
@@ -274,9 +277,14 @@ def references(found: Assessment) -> dict[str, Any]:
     return {
         "workloadRef": reference if workload else None,
         "scaledObjectRef": {"name": found.world.name} if found.scaled else None,
-        "suspended": True if annotations.get(SUSPEND_ANNOTATION) == "true" else None,
+        "suspended": True if suspended(found.world) else None,
         "lastHandledReconcileAt": handled(found.world, annotations),
     }
+
+
+def suspended(world: World) -> bool:
+    """The author wants children and broker left as they are."""
+    return (world.metadata.get("annotations") or {}).get(SUSPEND_ANNOTATION) == "true"
 
 
 def handled(world: World, annotations: Mapping[str, Any]) -> str | None:

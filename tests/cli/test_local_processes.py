@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -193,12 +192,17 @@ def test_a_fault_of_our_own_is_kept_for_the_mesh() -> None:
     assert str(asyncio.run(scenario())) == "ours"
 
 
-def test_a_sidecars_port_is_none_that_a_connection_gets_by_chance() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        first = int(probe.LOCAL_PORTS.read_text().split()[0])
-        assert first <= other.getsockname()[1]
-    assert all(probe.FIRST_PORT <= probe.free_port() < first for _ in range(200))
+def test_a_sidecars_port_is_none_that_a_connection_gets_by_chance(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = tmp_path / "ip_local_port_range"
+    monkeypatch.setattr(probe, "LOCAL_PORTS", told)
+    told.write_text("32768\t60999\n")
+    assert all(probe.FIRST_PORT <= probe.free_port() < 32768 for _ in range(200))
+    told.write_text("1024\t65535\n")  # the system leaves none
+    assert probe.free_port() >= 1024
+    told.unlink()  # another system, which does not say
+    assert probe.free_port() > 0
 
 
 # --- queues -----------------------------------------------------------------------------------------------------------

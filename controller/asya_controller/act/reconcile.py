@@ -140,7 +140,12 @@ class Reconciler:
         queue = self._queue(name, place)
         if violation is None and queue is None:
             self._creating(actor, children, state)
-            return End()  # the desk wakes the actor when somebody has looked
+            # The desk wakes the actor when somebody has looked; until then the echo of our own writes is no news.
+            known, state.look_at = self._view.actors.get(name), float("inf")
+            facts = (children.signature(), None, keda, script)
+            same = known is not None and known.news == kept.news
+            state.seen = Seen(known.version, kind, place, facts) if known is not None and same else None
+            return End()
         end = End()
         world = self._world(actor, children, state, queue)
         if violation:

@@ -54,6 +54,7 @@ class Controller:
         self._api = api
         self._metrics = metrics
         self._working = threading.Event()
+        self._turn = threading.Lock()
         self._stop = threading.Event()
         self._keda_known = threading.Event()
         self._reach = Reach()
@@ -155,17 +156,20 @@ class Controller:
     # work
 
     def start_work(self) -> None:
-        """Begin to write: only the leader may, and only with full stores."""
-        self._working.set()
-        self._events.start()
-        if self._brokers is not None:
-            self._brokers.start()
-        for number in range(self._settings.workers):
-            worker = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
-            worker.start()
-            self._workers.append(worker)
-        arguments = (self._reconciler.scripts, self._stop, SWEEP_EVERY_S)
-        threading.Thread(target=housekeeping, args=arguments, name="housekeeping", daemon=True).start()
+        """Begin to write: only the leader may, and only with full stores. Nothing after `stop`."""
+        with self._turn:
+            if self._stop.is_set():
+                return
+            self._working.set()
+            self._events.start()
+            if self._brokers is not None:
+                self._brokers.start()
+            for number in range(self._settings.workers):
+                worker = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+                worker.start()
+                self._workers.append(worker)
+            arguments = (self._reconciler.scripts, self._stop, SWEEP_EVERY_S)
+            threading.Thread(target=housekeeping, args=arguments, name="housekeeping", daemon=True).start()
 
     def _work(self) -> None:
         me = threading.current_thread().name
@@ -202,8 +206,9 @@ class Controller:
     def stop(self, within_s: float) -> None:
         """End in this order: sources, running passes, brokers, Events."""
         deadline = time.monotonic() + within_s
-        self._stop.set()
-        for some in self._reflectors.values():
+        with self._turn:  # what `start_work` has begun is begun
+            self._stop.set()
+        for some in list(self._reflectors.values()):
             for reflector in some:
                 reflector.stop()
         self._queue.close()

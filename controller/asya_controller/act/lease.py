@@ -46,7 +46,8 @@ class Lease:
     def release(self) -> None:
         """Give it back, so that the next one need not wait. Nothing may be written afterwards."""
         self._stop.set()
-        self._thread.join(timeout=RENEW_WITHIN_S)
+        if self._thread.is_alive():  # else nobody has asked for it yet, and nobody will
+            self._thread.join(timeout=RENEW_WITHIN_S)
         if not self.held.is_set():
             return
         self.held.clear()

@@ -11,7 +11,7 @@ from asya_cli.errors import Unreachable
 from asya_cli.local.folder import Folder
 from asya_cli.local.hops import Hop, hop_of, log_files
 from asya_cli.local.meters import delivery
-from asya_cli.local.outcome import Outcome, outcome_of
+from asya_cli.local.outcome import SINK, SUMP, Outcome, outcome_of
 from asya_cli.local.tail import Tail
 
 STEP_S = 0.02
@@ -22,7 +22,6 @@ ALIVE_S = 1.0
 # A sidecar writes its lines a moment after it has sent an envelope on, and may be overtaken by the end actor. One may also write none.
 LAST_HOPS_S = 1.0
 ONCE_MORE = ("retried", "returned")
-END_ACTORS = {"x-sink", "x-sump"}
 
 
 class NotInTime(Exception):
@@ -77,5 +76,6 @@ def passed(outcome: Outcome) -> set[str]:
         return set()
     actors, current = route.get("actors"), route.get("current")
     old = actors[: current + 1] if isinstance(actors, list) and isinstance(current, int) else []
-    new = [*(route.get("prev") or ()), route.get("curr")]
-    return {name for name in (*old, *new) if isinstance(name, str) and name} - END_ACTORS
+    prev = route.get("prev")
+    new = [*(prev if isinstance(prev, list) else ()), route.get("curr")]
+    return {name for name in (*old, *new) if isinstance(name, str) and name} - {SINK, SUMP}

@@ -11,6 +11,9 @@ from typing import Any
 from asya_cli.local.folder import Folder
 from asya_crew.store import key_name
 
+SINK, SUMP = "x-sink", "x-sump"
+"""The end actors of a local mesh."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

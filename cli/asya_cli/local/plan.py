@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asya_cli.local import interpreter
+from asya_cli.local.outcome import SINK, SUMP
 from asya_cli.local.pod import Recipe
 from asya_controller.decide.check import Violation, check
 from asya_controller.decide.config import OperatorConfig
@@ -21,7 +22,6 @@ from asya_controller.decide.scaling import ScalingRule
 from asya_schemas.actor import effective
 
 Key = tuple[str, str]  # namespace, name
-SINK, SUMP = "x-sink", "x-sump"
 _CREW = "asya_crew."
 
 

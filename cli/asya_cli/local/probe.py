@@ -23,12 +23,17 @@ def free_port() -> int:
     The sidecar binds it only when it has started, and is asked before it listens: a connection to a port of the system's own range may
     even meet itself (TCP simultaneous open), and would then be in the sidecar's way.
     """
-    below = range(FIRST_PORT, _first_of_connections())
-    for port in [*random.sample(below, min(TRIES, len(below))), 0]:
+    below = ports_below(_first_of_connections())
+    for port in (*random.sample(below, min(TRIES, len(below))), 0):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
     raise OSError("no port of 127.0.0.1 is free")
+
+
+def ports_below(first_of_connections: int) -> range:
+    """Where sidecars listen; empty where the system's own range leaves no room, and then any port has to do."""
+    return range(FIRST_PORT, first_of_connections)
 
 
 def _first_of_connections() -> int:

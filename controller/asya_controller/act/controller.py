@@ -54,7 +54,7 @@ class Controller:
         self._api = api
         self._metrics = metrics
         self._working = threading.Event()
-        self._turn = threading.Lock()
+        self._turn = threading.Lock()  # of beginning to work and of ending
         self._stop = threading.Event()
         self._keda_known = threading.Event()
         self._reach = Reach()

@@ -1,7 +1,7 @@
 """Which queues does an actor have, by what its status names?
 
 A queue is named before it is made and until it has been dealt with, so that whoever comes next knows of it: the next pass, the next
-controller, the deletion. Called by status.py, events of a pass, and act/deletion.py. Must not look at a broker.
+controller, the deletion. Called by status.py, act/reconcile.py, act/report.py and act/deletion.py. Must not look at a broker.
 """
 
 from collections.abc import Collection, Iterator, Mapping
